@@ -1,0 +1,85 @@
+"""What can go wrong, as one small tree.
+
+    TinygradError
+    ├── ShapeError            (ValueError)        shapes that do not fit an op's rule
+    ├── DTypeError            (TypeError)         a dtype or type that an op cannot take
+    ├── AxisError             (ValueError, IndexError)  an axis that the array does not have
+    ├── NotDifferentiableError (TypeError)        a function with no derivative rule met a Tensor
+    ├── GraphError            (RuntimeError)      the recorded graph cannot do what was asked
+    │   └── FreedGraphError                       ... because a sweep has released its arrays
+    ├── AnomalyError          (ArithmeticError)   a NaN or an Inf appeared
+    ├── DataError             (ValueError)        a file is not what its format says
+    ├── CheckpointError       (ValueError)        weights that do not fit a model
+    ├── ConfigError           (ValueError)        an option that cannot be honoured
+    └── MissingDependencyError (ImportError)      an extra that is not installed
+
+Every message is advice: the rule, what arrived, the remedy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+class TinygradError(Exception):
+    """The root: `except tinygrad_cnn.TinygradError` catches all of ours and nothing else."""
+
+
+class ShapeError(TinygradError, ValueError):
+    """The shapes of the inputs break the op's rule."""
+
+
+class DTypeError(TinygradError, TypeError):
+    """An input has a dtype, or a Python type, that the op cannot take."""
+
+
+class AxisError(TinygradError, ValueError, IndexError):
+    """An axis lies outside the array, or is named twice."""
+
+
+class NotDifferentiableError(TinygradError, TypeError):
+    """A function without a derivative rule was given a Tensor that requires a gradient."""
+
+
+class GraphError(TinygradError, RuntimeError):
+    """The recorded graph cannot do what was asked."""
+
+
+class FreedGraphError(GraphError):
+    """A sweep has released the arrays that this second sweep would read."""
+
+
+class AnomalyError(TinygradError, ArithmeticError):
+    """A NaN or an Inf appeared, in the forward pass, in a gradient or in a loss."""
+
+
+class DataError(TinygradError, ValueError):
+    """A file or a data set is not what its format says."""
+
+
+class CheckpointError(TinygradError, ValueError):
+    """Saved weights do not fit the model that should take them."""
+
+
+class ConfigError(TinygradError, ValueError):
+    """A user's option is unknown, of the wrong type, or cannot be honoured."""
+
+
+class MissingDependencyError(TinygradError, ImportError):
+    """An optional dependency is needed here and is not installed."""
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import an optional dependency, or say which extra installs it.
+
+    >>> require("json", "viz").dumps([1])
+    '[1]'
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{module.split('.')[0]} is needed for this and is not installed; "
+            f"`pip install 'tinygrad-cnn[{extra}]'` installs it"
+        ) from error
