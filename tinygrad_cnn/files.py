@@ -1,0 +1,31 @@
+"""Files are whole or absent: written under a temporary name beside the target, then renamed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def write_atomic(path: str | os.PathLike[str], content: bytes | str) -> None:
+    """Write `content` to `path` so that a reader never sees half of it.
+
+    Whatever fails on the way (a full disk, Ctrl-C) leaves the old file as it was and no temporary
+    one behind. Text is written as UTF-8. The folder must exist: a rename is atomic only inside one
+    file system, so the temporary file lies beside its target.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomic(Path(folder) / "a.txt", "whole")
+    ...     Path(folder, "a.txt").read_text()
+    'whole'
+    """
+    target = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
