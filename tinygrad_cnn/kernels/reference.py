@@ -1,0 +1,249 @@
+"""The specification: every kernel as the shortest correct NumPy.
+
+Letters: N samples, C channels, F filters, S spatial sizes, O output sizes, K kernel sizes;
+x an input, w a weight, y an output, g = dL/dy. Formulas show one spatial axis; more axes repeat it.
+Arguments are valid (ops see to that), results are fresh and C-contiguous, no input is written to.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_cnn.kernels.geometry import (
+    Array,
+    Ints,
+    conv_output_size,
+    fold,
+    pool_output_size,
+    unfold,
+)
+
+# --- convolution: three maps, linear in each argument and transposes of one another -------------
+
+
+def _einsum(formula: str, dims: int, a: Array, b: Array) -> Array:
+    """np.einsum in which O stands for the output axes and K for the kernel axes."""
+    letters = formula.replace("O", "xyz"[:dims]).replace("K", "ijk"[:dims])
+    product: Array = np.einsum(letters, a, b, optimize=True)
+    return product
+
+
+def conv(x: Array, w: Array, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Array:
+    """y[n,f,i] = sum_{c,a} x[n, c, s*i + d*a - p] * w[f,c,a], x being 0 outside.
+
+    x (N, C, *S), w (F, C/groups, *K) -> y (N, F, *O). Filters f of group q see channels of group q.
+
+    >>> import numpy as np
+    >>> conv(np.array([[[1., 2., 3.]]]), np.array([[[1., 1.]]]), (1,), (0,), (1,), 1)
+    array([[[3., 5.]]])
+    """
+    kernel, dims = w.shape[2:], w.ndim - 2
+    out = conv_output_size(x.shape[2:], kernel, stride, padding, dilation)
+    columns = unfold(x, out, kernel, stride, padding, dilation)  # (N, C, *O, *K)
+    y = [
+        _einsum("ncOK,fcK->nfO", dims, columns_q, w_q)
+        for columns_q, w_q in zip(np.split(columns, groups, 1), np.split(w, groups), strict=True)
+    ]
+    return np.ascontiguousarray(np.concatenate(y, axis=1))
+
+
+def conv_input(
+    g: Array, w: Array, size: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
+) -> Array:
+    """dx[n,c,j] = sum over f and all (i, a) with s*i + d*a - p = j of g[n,f,i] * w[f,c,a].
+
+    g (N, F, *O), w (F, C/groups, *K) -> dx (N, C, *size): the transpose of `conv` in x.
+
+    >>> import numpy as np
+    >>> conv_input(np.array([[[1., 2.]]]), np.array([[[1., 10.]]]), (3,), (1,), (0,), (1,), 1)
+    array([[[ 1., 12., 20.]]])
+    """
+    dims = w.ndim - 2
+    columns = [
+        _einsum("nfO,fcK->ncOK", dims, g_q, w_q)
+        for g_q, w_q in zip(np.split(g, groups, 1), np.split(w, groups), strict=True)
+    ]
+    return fold(np.concatenate(columns, axis=1), size, stride, padding, dilation)
+
+
+def conv_weight(
+    x: Array, g: Array, size: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
+) -> Array:
+    """dw[f,c,a] = sum_{n,i} x[n, c, s*i + d*a - p] * g[n,f,i].
+
+    x (N, C, *S), g (N, F, *O) -> dw (F, C/groups, *size): the transpose of `conv` in w.
+
+    >>> import numpy as np
+    >>> conv_weight(np.array([[[1., 2., 4.]]]), np.ones((1, 1, 2)), (2,), (1,), (0,), (1,), 1)
+    array([[[3., 6.]]])
+    """
+    dims = x.ndim - 2
+    columns = unfold(x, g.shape[2:], size, stride, padding, dilation)  # (N, C, *O, *K)
+    dw = [
+        _einsum("nfO,ncOK->fcK", dims, g_q, columns_q)
+        for g_q, columns_q in zip(np.split(g, groups, 1), np.split(columns, groups, 1), strict=True)
+    ]
+    return np.ascontiguousarray(np.concatenate(dw))
+
+
+# --- pooling --------------------------------------------------------------------------------------
+
+
+def _kernel_last(columns: Array, dims: int) -> Array:
+    """(N, C, *O, *K) -> (N, C, *O, K): the kernel axes as one, row by row."""
+    return columns.reshape(*columns.shape[: 2 + dims], int(np.prod(columns.shape[2 + dims :])))
+
+
+def argmax_dtype(kernel: Ints) -> np.dtype[np.unsignedinteger]:
+    """The smallest unsigned dtype that can number the taps of a kernel."""
+    return np.min_scalar_type(max(int(np.prod(kernel)) - 1, 0))
+
+
+def max_pool(
+    x: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
+) -> tuple[Array, Array]:
+    """y[n,c,i] = max_a x[n, c, s*i + d*a - p], with the tap a that holds it.
+
+    x (N, C, *S) -> y (N, C, *O) and argmax (N, C, *O), unsigned, counting taps row by row.
+    The first of equals is taken, a NaN before any number, the padding never.
+
+    >>> import numpy as np
+    >>> y, argmax = max_pool(np.array([[[1., 5., 5., 2.]]]), (2,), (2,), (0,), (1,), False)
+    >>> y, argmax
+    (array([[[5., 5.]]]), array([[[1, 0]]], dtype=uint8))
+    """
+    dims = x.ndim - 2
+    out = pool_output_size(x.shape[2:], kernel, stride, padding, dilation, ceil_mode)
+    where = (out, kernel, stride, padding, dilation)
+    values = _kernel_last(unfold(x, *where, value=-np.inf), dims)
+    real = _kernel_last(unfold(np.ones_like(x, bool), *where), dims)  # False in the padding
+    y = values.max(axis=-1)
+    best = real & ((values == y[..., None]) | np.isnan(values))
+    return y, best.argmax(axis=-1).astype(argmax_dtype(kernel))
+
+
+def window_gather(
+    x: Array, argmax: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
+) -> Array:
+    """y[n,c,i] = x[n, c, s*i + d*argmax[n,c,i] - p], x being 0 outside.
+
+    x (N, C, *S), argmax (N, C, *O) as from `max_pool` -> y (N, C, *O).
+    """
+    dims = x.ndim - 2
+    columns = unfold(x, argmax.shape[2:], kernel, stride, padding, dilation)
+    chosen = argmax[..., None].astype(np.intp)
+    return np.take_along_axis(_kernel_last(columns, dims), chosen, axis=-1)[..., 0]
+
+
+def window_scatter(
+    g: Array, argmax: Array, size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
+) -> Array:
+    """dx[n,c,j] = sum of g[n,c,i] over the i with s*i + d*argmax[n,c,i] - p = j.
+
+    g, argmax (N, C, *O) -> dx (N, C, *size): the transpose of `window_gather`.
+    """
+    columns = np.zeros((*g.shape, int(np.prod(kernel))), g.dtype)
+    np.put_along_axis(columns, argmax[..., None].astype(np.intp), g[..., None], axis=-1)
+    return fold(columns.reshape(g.shape + kernel), size, stride, padding, dilation)
+
+
+def sum_pool(x: Array, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: bool) -> Array:
+    """y[n,c,i] = sum_a x[n, c, s*i + a - p], x being 0 outside.
+
+    x (N, C, *S) -> y (N, C, *O).
+    """
+    dims = x.ndim - 2
+    dilation = (1,) * dims
+    out = pool_output_size(x.shape[2:], kernel, stride, padding, dilation, ceil_mode)
+    columns = unfold(x, out, kernel, stride, padding, dilation)
+    return np.ascontiguousarray(_kernel_last(columns, dims).sum(axis=-1, dtype=x.dtype))
+
+
+def sum_pool_input(g: Array, size: Ints, kernel: Ints, stride: Ints, padding: Ints) -> Array:
+    """dx[n,c,j] = sum of g[n,c,i] over the windows i that hold j: the transpose of `sum_pool`.
+
+    g (N, C, *O) -> dx (N, C, *size).
+    """
+    columns = np.broadcast_to(g.reshape(g.shape + (1,) * len(kernel)), g.shape + kernel)
+    return fold(columns, size, stride, padding, (1,) * len(kernel))
+
+
+# --- batch normalization --------------------------------------------------------------------------
+
+
+def _per_channel(v: Array, like: Array) -> Array:
+    """(C,) -> (C, 1, ...), to meet the channels of `like` (N, C, *S)."""
+    return v.reshape(v.shape + (1,) * (like.ndim - 2))
+
+
+def batch_stats(x: Array) -> tuple[Array, Array]:
+    """mean[c] = E[x[:,c]] and var[c] = E[(x[:,c] - mean[c])^2], biased, over all axes but 1.
+
+    x (N, C, *S) -> mean, var (C,), summed in float64 at least and returned in x's dtype.
+    """
+    axes, wide = (0, *range(2, x.ndim)), np.result_type(x, np.float64)
+    mean = x.mean(axes, dtype=wide)
+    var = np.square(x - _per_channel(mean, x)).mean(axes)
+    return mean.astype(x.dtype), var.astype(x.dtype)
+
+
+def batch_norm(x: Array, mean: Array, rstd: Array, weight: Array, bias: Array) -> Array:
+    """y = (x - mean) * rstd * weight + bias, channel by channel (Ioffe & Szegedy 2015, alg. 1).
+
+    x (N, C, *S); mean, rstd, weight, bias (C,) -> y (N, C, *S).
+    """
+    mean, rstd, weight, bias = (_per_channel(v, x) for v in (mean, rstd, weight, bias))
+    return np.ascontiguousarray((x - mean) * rstd * weight + bias)
+
+
+def batch_norm_grad(
+    g: Array, x: Array, mean: Array, rstd: Array, weight: Array
+) -> tuple[Array, Array, Array]:
+    """The gradients of `batch_norm` where mean and rstd are x's own: with z = (x - mean) * rstd,
+
+    dbias = sum(g), dweight = sum(g * z), dx = weight * rstd * (g - E[g] - z * E[g * z]),
+    sums and means over all axes but 1 (Ioffe & Szegedy 2015, section 3).
+
+    g, x (N, C, *S); mean, rstd, weight (C,) -> dx (N, C, *S), dweight (C,), dbias (C,).
+    """
+    axes, count = (0, *range(2, x.ndim)), max(x.size // max(x.shape[1], 1), 1)
+    wide = np.result_type(g, x, np.float64)
+    z = (x - _per_channel(mean, x)) * _per_channel(rstd, x)
+    dbias = g.sum(axes, dtype=wide).astype(z.dtype)
+    dweight = (g * z).sum(axes, dtype=wide).astype(z.dtype)
+    centred = g - _per_channel(dbias / count, x) - z * _per_channel(dweight / count, x)
+    return np.ascontiguousarray(centred * _per_channel(weight * rstd, x)), dweight, dbias
+
+
+# --- activations and losses -----------------------------------------------------------------------
+
+
+def leaky_relu(x: Array, slope: float) -> Array:
+    """y = x where x > 0, slope * x elsewhere; slope 0 is ReLU (and gives 0, not NaN, at -inf)."""
+    return np.ascontiguousarray(np.where(x > 0, x, x * slope) if slope else np.maximum(x, 0))
+
+
+def leaky_relu_grad(g: Array, y: Array, slope: float) -> Array:
+    """dx = g where y > 0, slope * g elsewhere; y is the output, or anything with x's sign."""
+    return np.ascontiguousarray(np.where(y > 0, g, g * slope if slope else 0))
+
+
+def softmax(x: Array) -> Array:
+    """y_k = exp(x_k) / sum_j exp(x_j) over the last axis, computed from x - max(x)."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True, initial=-np.inf))
+    return np.ascontiguousarray(e / e.sum(axis=-1, keepdims=True))
+
+
+def log_softmax(x: Array) -> Array:
+    """y_k = x_k - log(sum_j exp(x_j)) over the last axis, computed from x - max(x)."""
+    z = x - x.max(axis=-1, keepdims=True, initial=-np.inf)
+    return np.ascontiguousarray(z - np.log(np.exp(z).sum(axis=-1, keepdims=True)))
+
+
+def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
+    """losses[n] = -log softmax(logits[n])[labels[n]], and the probabilities softmax(logits).
+
+    logits (N, K), labels (N,) integers in [0, K) -> losses (N,), probabilities (N, K).
+    """
+    log_p = log_softmax(logits)
+    return -log_p[np.arange(len(labels)), labels], np.exp(log_p)
