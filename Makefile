@@ -58,7 +58,7 @@ coverage: $(READY) oracle  ## run the tests and list the lines that none of them
 	@echo ".cache/coverage-html/index.html"
 
 wheel: $(READY)  ## build the wheel into dist
-	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@$(BIN)/python -m pip wheel -qq --no-deps --wheel-dir dist .
 	@ls dist/*.whl
 
 # PyTorch is an oracle of the tests and never a dependency. Absent, its tests skip and say so; an
@@ -68,7 +68,7 @@ ifneq ($(ORACLE),)
 	@plan=$$($(BIN)/python -m pip install --dry-run $(ORACLE) 2>&1) || plan="nothing: pip failed"; \
 	case "$$plan" in \
 	    *nvidia*|*"pip failed"*) echo "no oracle: $(ORACLE) is not to be had here without CUDA" ;; \
-	    *) $(BIN)/python -m pip install --quiet $(ORACLE) || echo "no oracle: pip failed" ;; \
+	    *) $(BIN)/python -m pip install -qq $(ORACLE) || echo "no oracle: pip failed" ;; \
 	esac
 endif
 
@@ -83,11 +83,11 @@ $(READY): setup.cfg pyproject.toml
 	    echo "Its venv module is often a package of its own (Debian, Ubuntu: apt install python3-venv)."; \
 	    exit 1; } >&2
 	@echo "Installing tinygrad_cnn and its extras into $(VENV) (a minute or two, only this once) ..."
-	@$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	@$(BIN)/python -m pip install -qq --editable '.[all,dev]'
 	@touch $@
 
 $(READY_DOCS): $(READY)
-	@$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@$(BIN)/python -m pip install -qq --editable '.[docs]'
 	@touch $@
 
 clean:  ## remove all that make made, except the runs
