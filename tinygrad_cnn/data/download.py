@@ -1,0 +1,116 @@
+"""Where the four IDX files of a data set lie, and fetching those that do not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from tinygrad_cnn.data.formats import StrPath
+from tinygrad_cnn.errors import DataError, require
+
+DATA_VARIABLE = "TINYGRAD_CNN_DATA"
+_TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class IdxSource:
+    """A data set in MNIST's four files: its folders, its mirrors, the MD5 sums of its .gz files."""
+
+    title: str
+    folder: str
+    torchvision: str
+    mirrors: tuple[str, ...]
+    md5: dict[str, str]
+    only_in: str = ""  # what the name of a folder must contain for files that lie there directly
+
+    def folders(self, root: Path) -> Iterator[Path]:
+        """The folders below `root` that may hold the files, the surest first."""
+        yield root / self.folder
+        yield root / self.torchvision / "raw"
+        if self.only_in in root.name.lower():
+            yield root
+
+    def find(self, name: str, root: Path) -> Path | None:
+        """The file `name`, packed or not, with a dash or a dot in it (train-images.idx3-ubyte)."""
+        dotted = name.replace("-idx", ".idx")
+        names = (f"{name}.gz", name, f"{dotted}.gz", dotted)
+        paths = (folder / each for folder in self.folders(root) for each in names)
+        return next((path for path in paths if path.is_file()), None)
+
+    def any_in(self, root: Path) -> bool:
+        """Whether at least one of the four files is there."""
+        return any(self.find(name, root) for name in self.md5)
+
+
+def idx_pair(
+    source: IdxSource, root: StrPath | None, train: bool, download: bool
+) -> tuple[Path, Path]:
+    """The paths of the images and the labels of one part, downloaded where that is needed."""
+    home = _home(root)
+    part = "train" if train else "t10k"
+    names = (f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte")
+    images, labels = (
+        source.find(name, home) or _fetch(source, name, home, download) for name in names
+    )
+    return images, labels
+
+
+def _home(root: StrPath | None) -> Path:
+    """The folder to search and to fill: the given one, the environment's, else the user's cache."""
+    given = root or os.environ.get(DATA_VARIABLE)
+    if not given:
+        return Path(require("pooch", "train").os_cache("tinygrad-cnn"))
+    home = Path(given)
+    if not home.is_dir():
+        raise DataError(
+            f"{home}: no such folder for data (from {'root' if root else DATA_VARIABLE}); "
+            f"correct the path, or make the folder to download into it"
+        )
+    return home
+
+
+def _fetch(source: IdxSource, name: str, home: Path, download: bool) -> Path:
+    """Download one file from the first mirror that delivers it whole: pooch checks its MD5 sum."""
+    if not download:
+        _missing(source, name, home, "not downloaded, since download=False")
+    pooch = require("pooch", "train")
+    downloader = pooch.HTTPDownloader(timeout=_TIMEOUT_SECONDS, progressbar=sys.stderr.isatty())
+    failures = []
+    for mirror in source.mirrors:
+        try:
+            return Path(
+                pooch.retrieve(
+                    url=f"{mirror}{name}.gz",
+                    known_hash=f"md5:{source.md5[name]}",
+                    fname=f"{name}.gz",
+                    path=home / source.folder,
+                    downloader=downloader,
+                )
+            )
+        except (OSError, ValueError) as error:  # the network and the disk; a checksum that differs
+            failures.append(f"{urlsplit(mirror).hostname}: {_brief(error)}")
+    with suppress(OSError):  # pooch made the folder; it goes again unless it holds something
+        (home / source.folder).rmdir()
+    _missing(source, name, home, f"the download failed ({'; '.join(failures)})")
+
+
+def _brief(error: Exception) -> str:
+    """One clause: requests' own messages fill five lines with nested causes."""
+    if isinstance(error, ValueError) and "hash" in str(error):
+        return "damaged, its checksum differs"
+    strerror = getattr(error, "strerror", None)
+    return str(strerror) if strerror else type(error).__name__
+
+
+def _missing(source: IdxSource, name: str, home: Path, why: str) -> NoReturn:
+    looked = ", ".join(str(folder) for folder in source.folders(home))
+    raise DataError(
+        f"{source.title}: {name}.gz is not in {looked}, and {why}; put the four files there, "
+        f"or name their folder by --data-dir or {DATA_VARIABLE}"
+    )
