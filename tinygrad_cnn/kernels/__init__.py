@@ -176,7 +176,7 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
 
 
 _active: ContextVar[SimpleNamespace] = ContextVar(
-    "kernels",
+    "tinygrad_cnn_kernels",
     default=_load("blocked"),  # noqa: B039 (filled once, then only read)
 )
 
