@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextvars import Context, ContextVar, copy_context
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import hypothesis
 import numpy as np
 import pytest
 
-from tinygrad_cnn.core import modes
+from tinygrad_cnn.core.modes import manual_seed
 
-# A slow machine is no failure: no deadlines. CI draws the same examples every time, so that a red run
-# can be repeated; at one's desk they are new every time, and those that fail are remembered.
+# A slow machine is no failure: no deadlines. CI draws the same examples every time, so that a red
+# run can be repeated; at one's desk they are new every time, and those that fail are remembered.
 hypothesis.settings.register_profile("desk", deadline=None)
 hypothesis.settings.register_profile(
     "ci", deadline=None, derandomize=True, database=None, print_blob=True
@@ -23,38 +24,45 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
-def _global_state() -> dict[str, Any]:
+def _modes() -> dict[ContextVar[Any], Any]:
+    """The value of every context variable of the package that has been set so far.
+
+    The random generator is none of them: drawing from it changes it, and each test gets a new one.
+    """
+    return {
+        mode: value
+        for mode, value in copy_context().items()
+        if mode.name.startswith("tinygrad_cnn") and mode.name != "tinygrad_cnn_rng"
+    }
+
+
+def _others() -> dict[str, Any]:
     pyplot = sys.modules.get("matplotlib.pyplot")
     return {
-        "modes (no_grad, scope, observers)": modes.STATE.get(),
-        "the default dtype": modes.default_dtype(),
         "NumPy's error state": np.geterr(),
         "the working directory": Path.cwd(),
         "matplotlib's open figures": pyplot.get_fignums() if pyplot else [],
     }
 
 
-def _restore(state: dict[str, Any]) -> None:
-    modes.STATE.set(state["modes (no_grad, scope, observers)"])
-    modes.set_default_dtype(state["the default dtype"])
-    np.seterr(**state["NumPy's error state"])
-    os.chdir(state["the working directory"])
-    if "matplotlib.pyplot" in sys.modules:
-        sys.modules["matplotlib.pyplot"].close("all")
-
-
 @pytest.fixture(autouse=True)
 def every_test_leaves_the_global_state_as_it_found_it() -> Iterator[None]:
     """Each test starts from one seed, and none changes what the next one meets."""
-    before = _global_state()
-    modes.manual_seed(0)
+    modes, others = _modes(), _others()
+    manual_seed(0)
     yield
-    after = _global_state()
-    leaked = [
-        f"{name}: {before[name]} became {after[name]}"
-        for name in before
-        if before[name] != after[name]
-    ]
+    leaked = []
+    for mode, value in _modes().items():
+        before = modes[mode] if mode in modes else Context().run(mode.get)  # its default
+        if value != before:
+            leaked.append(f"{mode.name}: {before} became {value}")
+            mode.set(before)  # so that only the culprit fails
+    for name, value in _others().items():
+        if value != others[name]:
+            leaked.append(f"{name}: {others[name]} became {value}")
     if leaked:
-        _restore(before)  # so that only the culprit fails
+        np.seterr(**others["NumPy's error state"])
+        os.chdir(others["the working directory"])
+        if pyplot := sys.modules.get("matplotlib.pyplot"):
+            pyplot.close("all")
         pytest.fail("this test leaks global state: " + "; ".join(leaked))

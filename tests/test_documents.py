@@ -1,4 +1,4 @@
-"""What the documents say is so: every snippet runs, every link leads somewhere, every target exists."""
+"""What the documents say is so: snippets run, links lead somewhere, make targets exist."""
 
 from __future__ import annotations
 
