@@ -132,7 +132,8 @@ def window_gather(
     dims = x.ndim - 2
     columns = unfold(x, argmax.shape[2:], kernel, stride, padding, dilation)
     chosen = argmax[..., None].astype(np.intp)
-    return np.take_along_axis(_kernel_last(columns, dims), chosen, axis=-1)[..., 0]
+    y = np.take_along_axis(_kernel_last(columns, dims), chosen, axis=-1)[..., 0]
+    return np.ascontiguousarray(y)
 
 
 def window_scatter(

@@ -1,0 +1,260 @@
+"""One property for every kernel of every tier: it is the specification, up to rounding.
+
+And it keeps the manners of a kernel: inputs untouched, results fresh, contiguous, of the inputs'
+dtype, whatever the inputs' layout in memory.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinygrad_cnn import kernels
+from tinygrad_cnn.kernels import reference
+from tinygrad_cnn.kernels.geometry import conv_output_size, pool_output_size
+
+REAL = (np.float32, np.float64)
+
+dims = st.sampled_from([1, 2, 2, 2, 3])
+
+
+class Draw:
+    """Draws sizes and arrays; every array in some layout that is not the tidy one."""
+
+    def __init__(self, draw, dtypes=REAL, special=False):
+        self.draw = draw
+        self.rng = np.random.default_rng(draw(st.integers(0, 9999)))
+        self.dtype = np.dtype(draw(st.sampled_from(dtypes)))
+        self.special = special
+        self.dims = draw(dims)
+
+    def int(self, low, high):
+        return self.draw(st.integers(low, high))
+
+    def axes(self, low, high):
+        return tuple(self.int(low, high) for _ in range(self.dims))
+
+    def array(self, *shape, positive=False):
+        a = self.rng.normal(size=shape)
+        if self.dtype.kind == "c":
+            a = a + 1j * self.rng.normal(size=shape)
+        if self.special and self.draw(st.booleans()):  # ties
+            a = np.round(a)
+            if self.draw(st.booleans()):  # and the values that compare in no usual way
+                odd = self.rng.choice([np.nan, np.inf, -np.inf, 0.0, -0.0], shape)
+                a = np.where(self.rng.random(shape) < 0.3, odd, a)
+        if positive:
+            a = np.abs(a) + 0.1
+        return self.laid_out(a.astype(self.dtype))
+
+    def laid_out(self, a):
+        layout = self.draw(st.sampled_from(["tidy", "reversed", "transposed", "stepped", "frozen"]))
+        if layout == "reversed":
+            a = np.ascontiguousarray(a[..., ::-1])[..., ::-1]
+        elif layout == "transposed":
+            a = np.asfortranarray(a)
+        elif layout == "stepped":
+            a = np.repeat(a, 2, axis=-1)[..., ::2]
+        a.flags.writeable = layout != "frozen"
+        return a
+
+
+def conv_case(d):
+    groups, kernel = d.int(1, 3), d.axes(1, 4)
+    channels, filters = d.int(1, 3), d.int(1, 3)
+    if d.int(0, 5) == 0:
+        kernel = (1,) * d.dims
+    size, where = d.axes(0, 9), (d.axes(1, 3), d.axes(0, 2), d.axes(1, 3))
+    x = d.array(d.int(0, 4), channels * groups, *size)
+    w = d.array(filters * groups, channels, *kernel)
+    return x, w, *where, groups
+
+
+def conv_input_case(d):
+    x, w, *where, groups = conv_case(d)
+    out = conv_output_size(x.shape[2:], w.shape[2:], *where)
+    return d.array(x.shape[0], w.shape[0], *out), w, x.shape[2:], *where, groups
+
+
+def conv_weight_case(d):
+    x, w, *where, groups = conv_case(d)
+    out = conv_output_size(x.shape[2:], w.shape[2:], *where)
+    return x, d.array(x.shape[0], w.shape[0], *out), w.shape[2:], *where, groups
+
+
+def pool_case(d):
+    kernel = d.axes(1, 3)
+    stride = kernel if d.int(0, 1) else d.axes(1, 3)
+    padding = tuple(d.int(0, k // 2) for k in kernel)
+    return d.array(d.int(0, 3), d.int(0, 3), *d.axes(1, 9)), kernel, stride, padding
+
+
+def max_pool_case(d):
+    dilation = d.axes(1, 2) if d.int(0, 1) else (1,) * d.dims
+    return *pool_case(d), dilation, bool(d.int(0, 1))
+
+
+def pooled(d):
+    """A pooling's shapes, with an argmax that any network could have given it."""
+    x, kernel, stride, padding, dilation, ceil_mode = max_pool_case(d)
+    out = pool_output_size(x.shape[2:], kernel, stride, padding, dilation, ceil_mode)
+    values = d.rng.normal(size=x.shape)
+    argmax = reference.max_pool(values, kernel, stride, padding, dilation, ceil_mode)[1]
+    return x, d.array(*x.shape[:2], *out), d.laid_out(argmax), kernel, stride, padding, dilation
+
+
+def window_gather_case(d):
+    x, _, argmax, *where = pooled(d)
+    return x, argmax, *where
+
+
+def window_scatter_case(d):
+    x, g, argmax, *where = pooled(d)
+    return g, argmax, x.shape[2:], *where
+
+
+def sum_pool_case(d):
+    return *pool_case(d), bool(d.int(0, 1))
+
+
+def sum_pool_input_case(d):
+    x, kernel, stride, padding = pool_case(d)
+    out = pool_output_size(x.shape[2:], kernel, stride, padding, (1,) * d.dims, bool(d.int(0, 1)))
+    return d.array(*x.shape[:2], *out), x.shape[2:], kernel, stride, padding
+
+
+def batch(d):
+    return d.array(d.int(1, 4), d.int(0, 3), *(d.axes(1, 6) if d.int(0, 3) else ()))
+
+
+def batch_stats_case(d):
+    return (batch(d),)
+
+
+def batch_norm_case(d):
+    x = batch(d)
+    C = x.shape[1]
+    return x, d.array(C), d.array(C, positive=True), d.array(C), d.array(C)
+
+
+def batch_norm_grad_case(d):
+    x = batch(d)
+    C = x.shape[1]
+    return d.array(*x.shape), x, d.array(C), d.array(C, positive=True), d.array(C)
+
+
+def slope(d):
+    return d.draw(st.sampled_from([0.0, 0.01, 0.3, 1.0, 1.5, -0.5]))
+
+
+def leaky_relu_case(d):
+    return d.array(d.int(0, 3), *d.axes(0, 5)), slope(d)
+
+
+def leaky_relu_grad_case(d):
+    g = d.array(d.int(0, 3), *d.axes(0, 5))
+    return g, d.array(*g.shape), slope(d)
+
+
+def softmax_case(d):
+    return (d.array(d.int(0, 4), d.int(1, 7)),)
+
+
+def softmax_cross_entropy_case(d):
+    N, K = d.int(0, 5), d.int(1, 6)
+    return d.array(N, K), d.rng.integers(0, K, N)
+
+
+COMPLEX = (*REAL, np.complex128)
+CASES = {
+    "conv": (conv_case, {"dtypes": COMPLEX}),
+    "conv_input": (conv_input_case, {"dtypes": COMPLEX}),
+    "conv_weight": (conv_weight_case, {"dtypes": COMPLEX}),
+    "max_pool": (max_pool_case, {"special": True}),
+    "window_gather": (window_gather_case, {"dtypes": COMPLEX}),
+    "window_scatter": (window_scatter_case, {"dtypes": COMPLEX, "special": True}),
+    "sum_pool": (sum_pool_case, {"dtypes": COMPLEX}),
+    "sum_pool_input": (sum_pool_input_case, {"dtypes": COMPLEX}),
+    "batch_stats": (batch_stats_case, {}),
+    "batch_norm": (batch_norm_case, {}),
+    "batch_norm_grad": (batch_norm_grad_case, {}),
+    "leaky_relu": (leaky_relu_case, {"special": True}),
+    "leaky_relu_grad": (leaky_relu_grad_case, {"special": True}),
+    "softmax": (softmax_case, {}),
+    "log_softmax": (softmax_case, {}),
+    "softmax_cross_entropy": (softmax_cross_entropy_case, {}),
+}
+
+
+def test_every_kernel_has_its_cases():
+    assert sorted(CASES) == sorted(kernels._DISPATCHED)
+
+
+def arrays(values):
+    return [v for v in values if isinstance(v, np.ndarray)]
+
+
+def results(tier, kernel, args):
+    with kernels.use(tier), np.errstate(invalid="ignore"):
+        result = getattr(kernels, kernel)(*args)
+    return result if isinstance(result, tuple) else (result,)
+
+
+def assert_equal_up_to_rounding(result, expected):
+    assert result.shape == expected.shape
+    assert result.dtype == expected.dtype
+    if expected.dtype.kind == "u":
+        np.testing.assert_array_equal(result, expected)
+        return
+    finite = np.abs(expected[np.isfinite(expected)])
+    scale = max(finite.max(initial=0), 1)
+    eps = np.finfo(expected.dtype).eps
+    np.testing.assert_allclose(result, expected, rtol=200 * eps, atol=200 * eps * scale)
+
+
+@pytest.mark.parametrize("tier", kernels.TIERS)
+@pytest.mark.parametrize("kernel", CASES)
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(data=st.data())
+def test_every_tier_computes_the_specification_and_keeps_its_manners(kernel, tier, data):
+    case, options = CASES[kernel]
+    args = case(Draw(data.draw, **options))
+    copies = [a.copy() for a in arrays(args)]
+    got = results(tier, kernel, args)
+    for result, expected in zip(got, results("reference", kernel, args), strict=True):
+        assert_equal_up_to_rounding(result, expected)
+        assert result.flags.c_contiguous
+        assert result.flags.writeable
+        assert not any(np.shares_memory(result, a) for a in arrays(args))
+    for a, copy in zip(arrays(args), copies, strict=True):
+        np.testing.assert_array_equal(a, copy)
+    for other in got[1:]:
+        assert not np.shares_memory(got[0], other)
+
+
+@pytest.mark.parametrize("tier", kernels.TIERS)
+def test_a_second_call_does_not_write_into_the_result_of_the_first(tier):
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(3, 2, 6, 6)), rng.normal(size=(2, 2, 3, 3))
+    where = ((1, 1), (1, 1), (1, 1))
+    with kernels.use(tier):
+        first = [
+            kernels.conv(x, w, *where, 1),
+            kernels.conv_input(x, w, (6, 6), *where, 1),
+            kernels.conv_weight(x, x, (3, 3), *where, 1),
+            *kernels.max_pool(x, (3, 3), *where, False),
+            kernels.leaky_relu(x, 0.1),
+            *kernels.batch_stats(x),
+        ]
+        copies = [a.copy() for a in first]
+        y = -x
+        kernels.conv(y, w, *where, 1)
+        kernels.conv_input(y, w, (6, 6), *where, 1)
+        kernels.conv_weight(y, x, (3, 3), *where, 1)
+        kernels.max_pool(y, (3, 3), *where, False)
+        kernels.leaky_relu(y, 0.1)
+        kernels.batch_stats(y)
+    for a, copy in zip(first, copies, strict=True):
+        np.testing.assert_array_equal(a, copy)
