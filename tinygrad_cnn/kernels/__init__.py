@@ -28,6 +28,7 @@ from typing import TypeVar
 from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.kernels import reference
 from tinygrad_cnn.kernels.geometry import Array, Ints, conv_output_size, pad, pool_output_size
+from tinygrad_cnn.kernels.special import erf
 
 __all__ = [
     "batch_norm",
@@ -37,6 +38,7 @@ __all__ = [
     "conv_input",
     "conv_output_size",
     "conv_weight",
+    "erf",
     "leaky_relu",
     "leaky_relu_grad",
     "log_softmax",

@@ -39,7 +39,7 @@ class Confusion:
 
     truth: int
     prediction: int
-    count: int
+    times: int
 
 
 def accuracy(logits: Array, labels: Array) -> float:

@@ -1,0 +1,39 @@
+"""tinygrad_cnn: automatic differentiation on NumPy, small enough to read, fast enough to use.
+
+>>> import tinygrad_cnn as tg
+>>> w = tg.Tensor([2.0, -1.0], requires_grad=True)
+>>> loss = tg.sum(tg.relu(w * 3.0))
+>>> loss.backward()
+>>> w.grad
+Tensor([3., 0.], dtype=float32)
+"""
+
+from tinygrad_cnn import errors, kernels
+from tinygrad_cnn.core.modes import (
+    enable_grad,
+    is_grad_enabled,
+    manual_seed,
+    no_grad,
+    set_default_dtype,
+)
+from tinygrad_cnn.core.op import op
+from tinygrad_cnn.core.tensor import Parameter, Tensor
+from tinygrad_cnn.errors import TinygradError
+from tinygrad_cnn.ops import *  # noqa: F403
+from tinygrad_cnn.ops import __all__ as _ops
+
+__version__ = "0.1.0"
+__all__ = [
+    "Parameter",
+    "Tensor",
+    "TinygradError",
+    "enable_grad",
+    "errors",
+    "is_grad_enabled",
+    "kernels",
+    "manual_seed",
+    "no_grad",
+    "op",
+    "set_default_dtype",
+    *_ops,
+]

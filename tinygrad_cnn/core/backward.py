@@ -1,0 +1,339 @@
+"""The reverse sweep: gradients flow from the newest node to the oldest.
+
+Nodes are taken in descending sequence number, so that each is complete before it is pulled back:
+everything that depends on it was recorded later. A heap gives the next one, a dict holds what has
+arrived so far; there is no recursion, and a chain of a million ops is as good as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.core.modes import STATE, State
+from tinygrad_cnn.core.node import Leaf, Node
+from tinygrad_cnn.core.op import PICK, Op
+from tinygrad_cnn.core.registry import functions
+from tinygrad_cnn.core.tensor import Tensor, wrap
+from tinygrad_cnn.errors import DTypeError, FreedGraphError, ShapeError
+
+Pending = dict[int, list[Any]]
+"""seq -> [node, the gradient so far, whether the sweep owns that array and may add to it in place]"""
+
+
+class GradientScope:
+    """The scope of the nodes that a sweep records while it pulls back through `node`."""
+
+    __slots__ = ("node",)
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def __str__(self) -> str:
+        inner = str(self.node.scope or "")
+        return f"{inner} gradient of {self.node.op.name}".strip() if self.node.op else inner
+
+
+def backward(
+    tensors: Sequence[Tensor],
+    gradients: Sequence[Any],
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+) -> None:
+    """Add dL/d(leaf) to the `.grad` of every leaf below `tensors`, given dL/d(tensors)."""
+    for leaf, g, owned in _sweep(tensors, gradients, None, retain_graph, create_graph):
+        _deliver(leaf, g, owned)
+
+
+def gradients_of(
+    tensors: Sequence[Tensor],
+    gradients: Sequence[Any],
+    inputs: Sequence[Tensor],
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+) -> list[Tensor | None]:
+    """dL/d(inputs) given dL/d(tensors); None for an input that the tensors do not depend on.
+
+    Touches no `.grad`, and pulls back through those nodes alone that lead to the inputs.
+    """
+    nodes = [x._node for x in inputs]
+    wanted = {node.seq for node in nodes if node is not None}
+    found: dict[int, Any] = {}
+    for node, g, owned in _sweep(tensors, gradients, wanted, retain_graph, create_graph):
+        found[node.seq] = g if isinstance(g, Tensor) else wrap(g if owned else g.copy(), None)
+    return [None if node is None else found.get(node.seq) for node in nodes]
+
+
+def _sweep(
+    tensors: Sequence[Tensor],
+    gradients: Sequence[Any],
+    wanted: set[int] | None,
+    retain_graph: bool,
+    create_graph: bool,
+) -> Iterable[tuple[Any, Any, bool]]:
+    """[(node, its gradient, owned)] for every leaf, or for every node in `wanted`."""
+    pending: Pending = {}
+    for tensor, gradient in zip(tensors, gradients, strict=True):
+        if tensor._node is not None:
+            _add(pending, tensor._node, _seed(tensor, gradient, create_graph), False, create_graph)
+    heap = [-seq for seq in pending]
+    heapify(heap)
+    useful = None if wanted is None else _leading_to(wanted, [p[0] for p in pending.values()])
+    state = STATE.get()
+    token = STATE.set(State(create_graph, state.scope, state.observers))
+    done: list[tuple[Any, Any, bool]] = []
+    try:
+        # 0/0 and overflow in a gradient are data, as they are in the forward: detect_anomaly() tells
+        with np.errstate(all="ignore"):
+            while heap:
+                seq = -heappop(heap)
+                node, g, owned = pending.pop(seq)
+                if node.hooks is not None:
+                    for hook in list(node.hooks):
+                        g, owned = _call_hook(hook, node, g, owned)
+                if wanted is None:
+                    if isinstance(node, Leaf):
+                        done.append((node, g, owned))
+                        continue
+                elif seq in wanted:
+                    done.append((node, g, owned))
+                if isinstance(node, Leaf) or (useful is not None and seq not in useful):
+                    continue
+                if node.op is PICK:
+                    _gather(pending, heap, node, g)
+                    continue
+                parents, args, y = node.parents, node.args, node.output
+                if useful is not None:
+                    parents = [p if p and (p.seq in useful or p.seq in wanted) else None for p in parents]
+                inputs = _pull(node, g, parents, create_graph, state)
+                for parent, gradient in zip(parents, inputs, strict=True):
+                    if parent is None or gradient is None:
+                        continue
+                    fresh = False
+                    if type(parent) is Leaf and not create_graph:
+                        gradient = np.asarray(gradient)
+                        fresh = not _may_alias(gradient, (g, y, *args, *inputs))
+                    if _add(pending, parent, _fit(gradient, parent, node.op), fresh, create_graph):
+                        heappush(heap, -parent.seq)
+                if not (retain_graph or create_graph):
+                    node.release()
+    finally:
+        STATE.reset(token)
+    return done
+
+
+def _pull(node: Node, g: Any, parents: Any, create_graph: bool, state: State) -> Sequence[Any]:
+    """The gradients of the node's inputs."""
+    op = node.op
+    assert op is not None
+    if node.args is None:
+        raise FreedGraphError(
+            f"backward: the arrays saved by {op.name} were released by an earlier backward(); "
+            f"call the first one with retain_graph=True, or compute the loss again"
+        )
+    for observer in state.observers:
+        observer.before_backward(node, g)
+    if create_graph:
+        gradients = _pull_recorded(op, node, g, parents)
+    elif op.vjp_kind:
+        y = node if node.output is None else node.output
+        if type(g) is list:
+            g = tuple(_zeros_for_none(g, node))
+        static = node.static if node.residual is None else {**node.static, **node.residual}
+        gradients = op.pull(g, y, node.args, parents, static)
+    else:
+        gradients = _pull_reference(op, node, g, parents, create_graph)
+    for observer in state.observers:
+        observer.after_backward(node, list(gradients))
+    return gradients
+
+
+def _pull_recorded(op: Op, node: Node, g: Any, parents: Any) -> Sequence[Any]:
+    """The same with Tensors, so that the ops in the VJP record the graph of the gradient."""
+    if op.reference is not None:
+        return _pull_reference(op, node, g, parents, create_graph=True)
+    state = STATE.get()
+    token = STATE.set(State(True, GradientScope(node), state.observers))
+    try:
+        args = [
+            wrap(a, p) if p is not None and isinstance(a, np.ndarray) else a
+            for a, p in zip(node.args, node.parents, strict=True)
+        ]
+        y: Any = node if node.output is None else node.output
+        if op.outputs > 1:
+            g = tuple(_zeros_for_none(g, node))
+            if node.output is not None:
+                y = tuple(_rewrap_output(node, i, a) for i, a in enumerate(node.output))
+        elif node.output is not None:
+            y = wrap(node.output, node)
+        static = node.static if node.residual is None else {**node.static, **node.residual}
+        return op.pull(g, y, args, parents, static)
+    finally:
+        STATE.reset(token)
+
+
+def _rewrap_output(node: Node, index: int, array: Any) -> Tensor:
+    pick = Node(PICK, [node], [node], {"index": index}, None, None, array.shape, array.dtype, None)
+    return wrap(array, pick)
+
+
+def _pull_reference(
+    op: Op, node: Node, g: Any, parents: Any, create_graph: bool
+) -> Sequence[Any]:
+    """Run the op's definition in primitives again, on the saved inputs, and pull back through it."""
+    assert op.reference is not None
+    state = STATE.get()
+    token = STATE.set(State(True, GradientScope(node), state.observers))
+    try:
+        inputs = [
+            # A node of its own for every input: in f(x, x) each place gets its own gradient.
+            functions.alias(wrap(a, p)) if p is not None else a
+            for a, p in zip(node.args, node.parents, strict=True)
+        ]
+        ys = op.reference(*inputs, **node.static)
+        ys, g = (ys, g) if op.outputs > 1 else ((ys,), (g,))
+        known = [(y, gy) for y, gy in zip(ys, g, strict=True) if gy is not None]
+        places = [i for i, p in enumerate(parents) if p is not None]
+        found = gradients_of(
+            [y for y, _ in known],
+            [gy for _, gy in known],
+            [inputs[i] for i in places],
+            create_graph=create_graph,
+        )
+    finally:
+        STATE.reset(token)
+    gradients: list[Any] = [None] * len(inputs)
+    for i, found_gradient in zip(places, found, strict=True):
+        plain = found_gradient is not None and not create_graph
+        gradients[i] = found_gradient.data if plain and found_gradient else found_gradient
+    return gradients
+
+
+def _add(pending: Pending, node: Node, g: Any, owned: bool, create_graph: bool) -> bool:
+    """Add `g` to what `node` has received; True if it is the first to arrive.
+
+    An array that the sweep does not own (an upstream gradient passed on, a saved array) is never
+    written to: the first sum of two makes a new array, the next ones add to that in place.
+    """
+    entry = pending.get(node.seq)
+    if entry is None:
+        pending[node.seq] = [node, g, owned]
+        return True
+    if create_graph:
+        entry[1] = functions.add(entry[1], g)
+    elif entry[2] and entry[1].flags.writeable:
+        np.add(entry[1], g, out=entry[1])
+    else:
+        entry[1] = np.asarray(np.add(entry[1], g))
+        entry[2] = True
+    return False
+
+
+def _gather(pending: Pending, heap: list[int], pick: Node, g: Any) -> None:
+    """Put the gradient of one output among those of its op's other outputs."""
+    node = pick.parents[0]
+    entry = pending.get(node.seq)
+    if entry is None:
+        entry = pending[node.seq] = [node, [None] * len(node.shape), False]
+        heappush(heap, -node.seq)
+    index = pick.static["index"]
+    parts = entry[1]
+    parts[index] = g if parts[index] is None else functions.add(parts[index], g)
+
+
+def _zeros_for_none(parts: Sequence[Any], node: Node) -> list[Any]:
+    return [
+        np.zeros(shape, dtype) if part is None else part
+        for part, shape, dtype in zip(parts, node.shape, node.dtype, strict=True)
+    ]
+
+
+def _fit(g: Any, node: Node, op: Any) -> Any:
+    """`g` in the shape and dtype of the node's output: summed over broadcast axes, then cast."""
+    if not isinstance(g, np.ndarray | Tensor):
+        g = np.asarray(g)
+    if g.shape != node.shape:
+        try:
+            g = functions.sum_to(g, node.shape)
+        except ShapeError:
+            raise ShapeError(
+                f"{op.name}: its VJP returned a gradient of shape {g.shape} for an input of shape "
+                f"{node.shape}; it must have the input's shape, or one that the input broadcasts to"
+            ) from None
+    if g.dtype != node.dtype:
+        g = functions.real(g) if g.dtype.kind == "c" and node.dtype.kind == "f" else g
+        g = functions.astype(g, node.dtype)
+    return g
+
+
+def _may_alias(array: np.ndarray, others: Iterable[Any]) -> bool:
+    """Whether `array` may share memory with another of `others` (bounds alone are compared)."""
+    itself = False
+    for other in others:
+        if other is array and not itself:
+            itself = True  # `others` holds the array once
+        elif isinstance(other, np.ndarray) and np.may_share_memory(array, other):
+            return True
+    return not array.flags.writeable
+
+
+def _seed(tensor: Tensor, gradient: Any, create_graph: bool) -> Any:
+    """The upstream gradient, checked against the tensor it belongs to."""
+    data = gradient.data if isinstance(gradient, Tensor) else np.asarray(gradient)
+    if data.shape != tensor.shape:
+        raise ShapeError(
+            f"backward: the gradient must have the shape of the tensor, {tensor.shape}, "
+            f"got {data.shape}"
+        )
+    if data.dtype.kind not in "biufc":
+        raise DTypeError(f"backward: the gradient must be numeric, got dtype {data.dtype}")
+    if data.dtype != tensor.dtype:
+        gradient = data = data.astype(tensor.dtype)
+    if create_graph:
+        return gradient if isinstance(gradient, Tensor) else wrap(data, None)
+    return data
+
+
+def _call_hook(hook: Any, node: Node, g: Any, owned: bool) -> tuple[Any, bool]:
+    """The gradient after a user's hook, which may return another in its place."""
+    handed = g if isinstance(g, Tensor) else wrap(g, None)
+    new = hook(handed)
+    if new is None:
+        return g, False
+    new = new if isinstance(new, Tensor) else wrap(np.asarray(new), None)
+    if new.shape != node.shape:
+        raise ShapeError(f"hook: must return a gradient of shape {node.shape}, got {new.shape}")
+    return (new if isinstance(g, Tensor) else new.data), False
+
+
+def _deliver(leaf: Leaf, g: Any, owned: bool) -> None:
+    """Add to the leaf's gradient; what arrives is copied unless nobody else holds it."""
+    if isinstance(g, Tensor):
+        leaf.grad = g if leaf.grad is None else leaf.grad + g
+    elif leaf.grad is None:
+        leaf.grad = wrap(g if owned else g.copy(), None)
+    else:
+        leaf.grad = wrap(np.asarray(leaf.grad.data + g), None)
+
+
+def _leading_to(wanted: set[int], roots: Sequence[Node]) -> set[int]:
+    """Sequence numbers of the nodes below `roots` through which a wanted node is reached."""
+    oldest = min(wanted, default=0)
+    seen: dict[int, Node] = {}
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node.seq in seen or node.seq < oldest:
+            continue
+        seen[node.seq] = node
+        stack.extend(p for p in node.parents if p is not None)
+    useful: set[int] = set()
+    for seq in sorted(seen):
+        if any(p is not None and (p.seq in useful or p.seq in wanted) for p in seen[seq].parents):
+            useful.add(seq)
+    return useful

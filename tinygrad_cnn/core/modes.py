@@ -1,0 +1,171 @@
+"""The modes: what changes how ops run, held in context variables.
+
+A context variable survives exceptions (the `with` block restores it) and is seen by its own thread
+or task alone, so that `no_grad()` in one thread never stops another from recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ContextDecorator, contextmanager
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinygrad_cnn.errors import DTypeError
+
+if TYPE_CHECKING:
+    from tinygrad_cnn.core.node import Node
+    from tinygrad_cnn.core.op import Op
+
+
+class Observer:
+    """Sees every op run, forward and backward, while `observe(self)` is active.
+
+    Anomaly detection, timing and the branch witnesses of the test kit are observers. Each method
+    does nothing here; a subclass overrides those that it wants.
+    """
+
+    def before_forward(self, op: Op, values: list[Any], static: dict[str, Any]) -> None:
+        """An op is about to compute its output from `values` (arrays and scalars)."""
+
+    def after_forward(self, op: Op, values: list[Any], static: dict[str, Any], out: Any) -> None:
+        """An op has returned `out`: its output, or the tuple of its outputs and residuals."""
+
+    def recorded(self, node: Node) -> None:
+        """A node has joined the graph."""
+
+    def before_backward(self, node: Node, gradient: Any) -> None:
+        """The sweep is about to pull `gradient` back through `node`."""
+
+    def after_backward(self, node: Node, gradients: list[Any]) -> None:
+        """The sweep has the gradients of the node's inputs (None where nobody needs one)."""
+
+
+class State(NamedTuple):
+    """What an op reads, in one look-up, each time that it runs on a Tensor."""
+
+    grad: bool = True
+    scope: object = None
+    observers: tuple[Observer, ...] = ()
+
+
+STATE: ContextVar[State] = ContextVar("tinygrad_cnn_state", default=State())  # noqa: B039
+_DEFAULT_DTYPE: ContextVar[np.dtype[Any]] = ContextVar(
+    "tinygrad_cnn_default_dtype", default=np.dtype(np.float32)
+)
+_RNG: ContextVar[np.random.Generator | None] = ContextVar("tinygrad_cnn_rng", default=None)
+
+
+class _GradMode(ContextDecorator):
+    """Sets whether ops record, as a `with` block or as a decorator; re-entrant and reusable."""
+
+    _record: bool
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[State]] = []
+
+    def _recreate_cm(self) -> _GradMode:
+        return type(self)()  # a decorated function may run in several threads at once
+
+    def __enter__(self) -> None:
+        self._tokens.append(STATE.set(STATE.get()._replace(grad=self._record)))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        STATE.reset(self._tokens.pop())
+
+
+class no_grad(_GradMode):
+    """Nothing is recorded inside: outputs do not require a gradient.
+
+    >>> import tinygrad_cnn as tg
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> with tg.no_grad():
+    ...     y = w * 2
+    >>> y.requires_grad
+    False
+    """
+
+    _record = False
+
+
+class enable_grad(_GradMode):
+    """Records again, inside a `no_grad()`."""
+
+    _record = True
+
+
+def is_grad_enabled() -> bool:
+    """Whether ops on Tensors record here."""
+    return STATE.get().grad
+
+
+@contextmanager
+def scope(owner: object) -> Iterator[None]:
+    """Nodes recorded inside remember `owner` (a Module's call) as the place where they arose."""
+    grad, _, observers = STATE.get()
+    token = STATE.set(State(grad, owner, observers))
+    try:
+        yield
+    finally:
+        STATE.reset(token)
+
+
+@contextmanager
+def observe(observer: Observer) -> Iterator[Observer]:
+    """`observer` sees every op that runs inside the block."""
+    state = STATE.get()
+    token = STATE.set(state._replace(observers=(*state.observers, observer)))
+    try:
+        yield observer
+    finally:
+        STATE.reset(token)
+
+
+def default_dtype() -> np.dtype[Any]:
+    """The dtype that Python floats and lists of them become: float32 unless set otherwise."""
+    return _DEFAULT_DTYPE.get()
+
+
+def set_default_dtype(dtype: DTypeLike) -> None:
+    """Set the dtype that Python floats and lists of them become (a float dtype).
+
+    >>> import numpy as np, tinygrad_cnn as tg
+    >>> tg.set_default_dtype(np.float64)
+    >>> tg.Tensor(0.1).dtype
+    dtype('float64')
+    >>> tg.set_default_dtype(np.float32)
+    """
+    new = np.dtype(dtype)
+    if new.kind != "f":
+        raise DTypeError(f"set_default_dtype: takes a float dtype, got {new}; use float32 or 64")
+    _DEFAULT_DTYPE.set(new)
+
+
+def manual_seed(seed: int) -> np.random.Generator:
+    """Seed the generator that initialisation and dropout draw from; returns it.
+
+    >>> import tinygrad_cnn as tg
+    >>> float(tg.manual_seed(0).random()) == float(tg.manual_seed(0).random())
+    True
+    """
+    generator = np.random.default_rng(seed)
+    _RNG.set(generator)
+    return generator
+
+
+def rng() -> np.random.Generator:
+    """The current generator (seeded from the system where `manual_seed` was not called)."""
+    generator = _RNG.get()
+    if generator is None:
+        generator = np.random.default_rng()
+        _RNG.set(generator)
+    return generator

@@ -1,0 +1,431 @@
+"""Op: a function on arrays, its gradients beside it, declared once.
+
+    @op
+    def tanh(x):
+        return np.tanh(x)
+
+    tanh.vjp(lambda g, y, _x: g * (1 - y * y))
+
+Called with arrays, an op computes and returns an array. Called with a Tensor among its inputs, it
+also records a Node. The VJPs (vector-Jacobian products, `g -> J^T g`) are written with ops: the sweep
+hands them plain arrays for a first derivative, and Tensors when the graph of the gradient is wanted.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Any, overload
+
+import numpy as np
+
+from tinygrad_cnn.core.modes import STATE, State, default_dtype
+from tinygrad_cnn.core.node import Node, Spec
+from tinygrad_cnn.core.tensor import Tensor, wrap
+from tinygrad_cnn.errors import DTypeError, NotDifferentiableError, ShapeError, TinygradError
+
+REGISTRY: dict[str, Op] = {}
+"""Every op that was declared, by name."""
+
+VJP = Callable[..., Any]
+_INPUT_KINDS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+# Taken as they are: arrays, an input that is left out, and Python's own numbers, whose dtype yields
+# to the arrays' (NumPy 2's promotion).
+_AS_IS = frozenset((np.ndarray, type(None), bool, int, float, complex))
+
+
+class Op:
+    """A differentiable function. Made by the decorator `op`; see there."""
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        *,
+        name: str | None = None,
+        residuals: Sequence[str] = (),
+        outputs: int = 1,
+        reference: Callable[..., Any] | None = None,
+        differentiable: bool = True,
+    ) -> None:
+        self.forward = forward
+        self.name = name or forward.__name__
+        self.family = forward.__module__.rpartition(".")[2]
+        self.residuals = tuple(residuals)
+        self.outputs = outputs
+        self.reference = reference
+        self.differentiable = differentiable
+        self.__doc__ = forward.__doc__
+        self.__name__ = self.__qualname__ = self.name
+        self.__module__ = forward.__module__
+        self.__wrapped__ = forward
+        parameters = _Parameters(forward)
+        self.inputs, self.input_defaults = parameters.inputs, parameters.input_defaults
+        self.variadic, self.arity = parameters.variadic, len(parameters.inputs)
+        self.keywords, self.defaults = parameters.keywords, parameters.defaults
+        self.vjps: tuple[VJP | None, ...] = ()
+        self.vjp_kind = ""  # "per input", "each", "joint" or "" where there is none
+        self._kept: dict[int, tuple[tuple[bool, ...], bool]] = {}
+
+    # -- declaring gradients ------------------------------------------------------------------
+
+    def vjp(self, *vjps: VJP | None) -> Op:
+        """One function for each input: `(g, y, *inputs, **static, **residuals) -> dL/d(input)`.
+
+        `g` is dL/dy and `y` the output. None stands for an input that has no gradient (indices).
+        A parameter whose name starts with an underscore is one whose *values* are not read: the
+        graph then keeps its shape and dtype only. A gradient in the broadcast shape is summed back
+        to its input's shape, and cast to its dtype, by the sweep.
+        """
+        if len(vjps) != self.arity:
+            raise TypeError(
+                f"{self.name}: one VJP for each of its inputs {self.inputs}, got {len(vjps)}; "
+                f"write None for an input without a gradient"
+            )
+        return self._declare("per input", vjps)
+
+    def vjp_each(self, vjp: VJP) -> Op:
+        """For an op of any number of inputs: `(i, g, y, *inputs, **static)` -> dL/d(input i)."""
+        return self._declare("each", (vjp,))
+
+    def vjp_joint(self, vjp: VJP) -> Op:
+        """`(g, y, *inputs, **static, **residuals)` -> tuple of the gradients of all inputs."""
+        return self._declare("joint", (vjp,))
+
+    def _declare(self, kind: str, vjps: tuple[VJP | None, ...]) -> Op:
+        self.vjp_kind = kind
+        self.vjps = vjps
+        self._kept.clear()
+        return self
+
+    # -- running ------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **static: Any) -> Any:
+        """The output: a Tensor where an input is one, otherwise an array."""
+        if static or len(args) != self.arity:
+            args, static = self._bind(args, static)
+        else:
+            static = self.defaults
+        for a in args:
+            if isinstance(a, Tensor):
+                return self._record(args, static)
+        y = self._run(args, static, STATE.get())
+        return y if not self.residuals else self._split(y)[0]
+
+    def _record(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        values: list[Any] = []
+        parents: list[Node | None] = []
+        needs, bit = 0, 1
+        for a in args:
+            if isinstance(a, Tensor):
+                values.append(a.data)
+                parent = a._node
+                parents.append(parent)
+                if parent is not None:
+                    needs |= bit
+            else:
+                values.append(a if type(a) in _AS_IS else as_array(a))
+                parents.append(None)
+            bit += bit
+        state = STATE.get()
+        y = self._run(values, static, state)
+        residual = None
+        if self.residuals:
+            y, residual = self._split(y)
+        if self.outputs == 1 and type(y) is not np.ndarray:
+            y = np.asarray(y)  # NumPy returns scalars for zero dimensions
+        if not needs or not state.grad or not self.differentiable:
+            return wrap(y, None) if self.outputs == 1 else tuple(wrap(np.asarray(a), None) for a in y)
+        if self.outputs > 1:
+            return self._record_several(y, values, parents, static, residual, needs, state)
+        if y.dtype.kind not in "fc":
+            return wrap(y, None)
+        node = self._node(y, values, parents, static, residual, needs, state)
+        return wrap(y, node)
+
+    def _node(
+        self,
+        y: Any,
+        values: list[Any],
+        parents: list[Node | None],
+        static: dict[str, Any],
+        residual: dict[str, Any] | None,
+        needs: int,
+        state: State,
+    ) -> Node:
+        """Record, keeping of the values only those that some needed gradient reads."""
+        kept = self._kept.get(needs)
+        if kept is None:
+            kept = self._kept[needs] = self._find_kept(needs, len(values))
+        args, keep_output = kept
+        saved: list[Any] = [
+            v if keep else p if p is not None else _spec(v)
+            for v, keep, p in zip(values, args, parents, strict=True)
+        ]
+        if self.outputs == 1:
+            shape, dtype = y.shape, y.dtype
+        else:
+            shape, dtype = tuple(a.shape for a in y), tuple(a.dtype for a in y)
+        output = y if keep_output else None
+        node = Node(self, parents, saved, static, output, residual, shape, dtype, state.scope)
+        for observer in state.observers:
+            observer.recorded(node)
+        return node
+
+    def _record_several(
+        self,
+        ys: tuple[Any, ...],
+        values: list[Any],
+        parents: list[Node | None],
+        static: dict[str, Any],
+        residual: dict[str, Any] | None,
+        needs: int,
+        state: State,
+    ) -> tuple[Tensor, ...]:
+        """One node for the op and, for each of its outputs, one that picks it."""
+        ys = tuple(np.asarray(y) for y in ys)
+        node = self._node(ys, values, parents, static, residual, needs, state)
+        return tuple(
+            wrap(y, Node(PICK, [node], [node], {"index": i}, None, None, y.shape, y.dtype, state.scope))
+            if y.dtype.kind in "fc"
+            else wrap(y, None)
+            for i, y in enumerate(ys)
+        )
+
+    def _run(self, values: Sequence[Any], static: dict[str, Any], state: State) -> Any:
+        try:
+            if not state.observers:
+                return self.forward(*values, **static)
+            values = list(values)
+            for observer in state.observers:
+                observer.before_forward(self, values, static)
+            y = self.forward(*values, **static)
+            for observer in reversed(state.observers):
+                observer.after_forward(self, values, static, y)
+            return y
+        except TinygradError:
+            raise
+        except (ValueError, TypeError, IndexError) as error:
+            raise self._explain(error, values) from error
+
+    def _explain(self, error: Exception, values: Sequence[Any]) -> TinygradError:
+        """NumPy's complaint, with the op's name and what arrived."""
+        names = self.inputs if not self.variadic else [f"input {i}" for i in range(len(values))]
+        arrived = ", ".join(
+            f"{name} {v.shape} {v.dtype}" if hasattr(v, "shape") else f"{name} {v!r}"
+            for name, v in zip(names, values, strict=False)
+        )
+        kind = DTypeError if isinstance(error, TypeError) else ShapeError
+        return kind(f"{self.name}: {error} (got {arrived})")
+
+    def _split(self, y: tuple[Any, ...]) -> tuple[Any, dict[str, Any]]:
+        """(outputs, residuals by name) of what the forward returned."""
+        outputs, residuals = y[: self.outputs], y[self.outputs :]
+        return (
+            outputs[0] if self.outputs == 1 else outputs,
+            dict(zip(self.residuals, residuals, strict=True)),
+        )
+
+    # -- the gradient -------------------------------------------------------------------------
+
+    def pull(
+        self, g: Any, y: Any, args: Sequence[Any], parents: Sequence[Any], static: dict[str, Any]
+    ) -> Sequence[Any]:
+        """The gradients of the inputs, None for each that has no parent."""
+        if self.vjp_kind == "per input":
+            return [
+                None if parent is None or vjp is None else vjp(g, y, *args, **static)
+                for parent, vjp in zip(parents, self.vjps, strict=True)
+            ]
+        (vjp,) = self.vjps
+        assert vjp is not None
+        if self.vjp_kind == "each":
+            return [
+                None if parent is None else vjp(i, g, y, *args, **static)
+                for i, parent in enumerate(parents)
+            ]
+        gradients: Sequence[Any] = vjp(g, y, *args, **static)
+        if len(gradients) != len(args):
+            raise TypeError(
+                f"{self.name}: its joint VJP returned {len(gradients)} gradients for {len(args)} "
+                f"inputs; return one for each, None where there is none"
+            )
+        return gradients
+
+    def _find_kept(self, needs: int, n: int) -> tuple[tuple[bool, ...], bool]:
+        """(which inputs, whether the output) the gradients of the inputs in the mask `needs` read."""
+        if self.reference is not None:  # a higher order runs the reference again, on every input
+            return (True,) * n, True
+        if not self.vjp_kind:
+            raise NotDifferentiableError(
+                f"{self.name}: has no derivative rule, and an input requires a gradient; detach() "
+                f"the input, or declare {self.name}.vjp(...)"
+            )
+        if self.vjp_kind == "per input":
+            reads = [
+                _reads(vjp, n) for i, vjp in enumerate(self.vjps) if vjp is not None and needs >> i & 1
+            ]
+        else:
+            (vjp,) = self.vjps
+            assert vjp is not None
+            reads = [_reads(vjp, n, skip=1 if self.vjp_kind == "each" else 0)]
+        return (
+            tuple(any(inputs[i] for inputs, _ in reads) for i in range(n)),
+            any(output for _, output in reads),
+        )
+
+    # -- arguments ----------------------------------------------------------------------------
+
+    def _bind(
+        self, args: tuple[Any, ...], static: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Inputs in their places, static keywords complete with their defaults."""
+        if not self.variadic and len(args) != self.arity:
+            if len(args) > self.arity:
+                extra = args[self.arity :]
+                if len(extra) > len(self.keywords):
+                    raise TypeError(f"{self.name}: takes {self.signature}, got {len(args)} arguments")
+                static = {**dict(zip(self.keywords, extra, strict=False)), **static}
+                args = args[: self.arity]
+            else:
+                args, static = self._fill_inputs(args, static)
+        for key, value in static.items():
+            if key not in self.keywords:
+                near = get_close_matches(key, (*self.inputs, *self.keywords), 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise TypeError(f"{self.name}: no argument {key!r} in {self.signature}{hint}")
+            if isinstance(value, Tensor):
+                raise DTypeError(
+                    f"{self.name}: {key} is a static keyword, through which no gradient flows; "
+                    f"got a Tensor; pass its .data"
+                )
+        return args, {**self.defaults, **static}
+
+    def _fill_inputs(
+        self, args: tuple[Any, ...], static: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Inputs that were given by keyword, or left to their default None."""
+        static = dict(static)
+        filled = list(args)
+        for name in self.inputs[len(args) :]:
+            if name not in static and name not in self.input_defaults:
+                raise TypeError(f"{self.name}: input {name!r} of {self.signature} is missing")
+            filled.append(static.pop(name, self.input_defaults.get(name)))
+        return tuple(filled), static
+
+    @property
+    def signature(self) -> str:
+        """As the user would write it: name(parameters)."""
+        return f"{self.name}{inspect.signature(self.forward)}"
+
+    def __repr__(self) -> str:
+        return f"<op {self.signature}>"
+
+
+def as_array(value: Any) -> Any:
+    """`value` as an array: floats and lists of them take the default dtype, arrays keep theirs."""
+    if isinstance(value, np.ndarray | np.generic):
+        return np.asarray(value)
+    array = np.asarray(value)
+    if array.dtype == np.float64:
+        array = array.astype(default_dtype())
+    if array.dtype.kind not in "biufc":
+        raise DTypeError(
+            f"an array of numbers is needed, got {type(value).__name__} {value!r:.60}"
+            f" (as an array: dtype {array.dtype})"
+        )
+    return array
+
+
+def _spec(value: Any) -> Any:
+    return Spec(value.shape, value.dtype) if isinstance(value, np.ndarray) else value
+
+
+class _Parameters:
+    """What an op's forward takes.
+
+    The inputs are the positional-only parameters where the signature has a `/`, as the array API
+    standard writes them; otherwise all positional ones. Everything else is static.
+    """
+
+    def __init__(self, forward: Callable[..., Any]) -> None:
+        parameters = list(inspect.signature(forward).parameters.values())
+        has_slash = any(p.kind is p.POSITIONAL_ONLY for p in parameters)
+        kinds = _INPUT_KINDS[:1] if has_slash else _INPUT_KINDS
+        inputs = [p for p in parameters if p.kind in kinds]
+        rest = [p for p in parameters if p.kind not in (*kinds, p.VAR_POSITIONAL)]
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        self.inputs = tuple(p.name for p in inputs)
+        self.input_defaults = {p.name: p.default for p in inputs if p.default is not p.empty}
+        self.keywords = tuple(p.name for p in rest)
+        self.defaults = {p.name: p.default for p in rest if p.default is not p.empty}
+
+
+def _reads(vjp: VJP, n: int, skip: int = 0) -> tuple[list[bool], bool]:
+    """(for each of n inputs whether the VJP reads its values, whether it reads the output's)."""
+    parameters = list(inspect.signature(vjp).parameters.values())[skip:]
+    positional = [p for p in parameters if p.kind in _INPUT_KINDS]
+    rest = [p for p in parameters if p.kind is p.VAR_POSITIONAL]
+    reads = [not p.name.startswith("_") for p in positional[1 : n + 2]]
+    if rest:
+        reads += [not rest[0].name.startswith("_")] * (n + 1 - len(reads))
+    if len(reads) < n + 1:
+        raise TypeError(
+            f"a VJP takes (g, y, *inputs, **static): {inspect.signature(vjp)} has no place for "
+            f"{n} input(s)"
+        )
+    return reads[1:], reads[0]
+
+
+@overload
+def op(forward: Callable[..., Any], /) -> Op: ...
+@overload
+def op(
+    *,
+    name: str | None = None,
+    residuals: Sequence[str] = (),
+    outputs: int = 1,
+    reference: Callable[..., Any] | None = None,
+    differentiable: bool = True,
+) -> Callable[[Callable[..., Any]], Op]: ...
+def op(forward: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Declare a differentiable function of arrays.
+
+    The positional-only parameters are the inputs (all positional ones, where there is no `/`);
+    keywords are static. Options:
+
+    residuals       names of the integer or boolean arrays that the forward returns after its output,
+                    for its VJPs, which receive them as keywords
+    outputs         how many arrays the forward returns, if several; `g` and `y` are then tuples
+    reference       the same function in primitives: the kernel serves the forward and the first-order
+                    VJP, any higher order goes through the reference (residuals may then be floats)
+    differentiable  False for a function that is constant almost everywhere
+
+    >>> import numpy as np, tinygrad_cnn as tg
+    >>> @tg.op
+    ... def cube(x):
+    ...     return x**3
+    >>> cube.vjp(lambda g, _y, x: g * 3 * x**2)
+    <op cube(x)>
+    >>> cube(np.array([1.0, 2.0]))
+    array([1., 8.])
+    >>> x = tg.Tensor(2.0, requires_grad=True)
+    >>> cube(x).backward()
+    >>> x.grad
+    Tensor(12., dtype=float32)
+    """
+
+    def declare(function: Callable[..., Any]) -> Op:
+        made = Op(function, **options)
+        REGISTRY[made.name] = made
+        return made
+
+    return declare if forward is None else declare(forward)
+
+
+def _pick(ys: Any, *, index: int) -> Any:
+    return ys[index]
+
+
+PICK = Op(_pick, name="pick")
+"""The node of one output of an op that has several; the sweep gathers their gradients."""

@@ -1,0 +1,121 @@
+"""Reading and writing at an index. Gather and scatter-add are each other's transpose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.core.op import op
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.errors import DTypeError
+from tinygrad_cnn.ops.axes import normalize_axis
+
+
+def plain_index(index: Any) -> Any:
+    """An index as NumPy takes it: Tensors in it become arrays, lists become arrays of integers."""
+    if isinstance(index, tuple):
+        return tuple(plain_index(i) for i in index)
+    if isinstance(index, Tensor):
+        index = index.data
+    if isinstance(index, list):
+        index = np.asarray(index, dtype=None if index else np.intp)
+    if isinstance(index, np.ndarray) and index.dtype.kind not in "biu":
+        raise DTypeError(f"an index must hold integers or booleans, got dtype {index.dtype}")
+    return index
+
+
+def _repeats(index: Any) -> bool:
+    """Whether one element may be named twice: only arrays of integers can."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(i, np.ndarray) and i.dtype.kind in "iu" and i.ndim for i in parts)
+
+
+@op(name="getitem")
+def _getitem(x, /, *, index):
+    """y = x[index]"""
+    return x[index]
+
+
+_getitem.vjp(lambda g, _y, _x, index: scatter_add(g, index=index, shape=_x.shape))
+
+
+def getitem(x: Any, index: Any, /) -> Any:
+    """x[index], for every form of index that NumPy knows."""
+    return _getitem(x, index=plain_index(index))
+
+
+@op
+def scatter_add(g, /, *, index, shape):
+    """y = 0 in the given shape, then y[index] += g, where equal indices add up."""
+    y = np.zeros(shape, g.dtype)
+    if _repeats(index):
+        np.add.at(y, index, g)
+    else:
+        y[index] = g
+    return y
+
+
+scatter_add.vjp(lambda h, _y, _g, index, shape: _getitem(h, index=index))
+
+
+@op
+def setitem(x, value, /, *, index):
+    """A copy y of x, then y[index] = value (the last one wins where an index is named twice)."""
+    y = np.array(x)
+    y[index] = value
+    return y
+
+
+def _winners(shape: tuple[int, ...], index: Any) -> Any:
+    """1 where an entry of `index` is the last one to name its element, 0 where it is overwritten."""
+    if not _repeats(index):
+        return 1
+    where_from = np.full(shape, -1, np.intp)
+    entries = np.arange(where_from[index].size).reshape(where_from[index].shape)
+    where_from[index] = entries
+    return where_from[index] == entries
+
+
+setitem.vjp(
+    lambda g, _y, _x, _value, index: setitem(g, 0.0, index=index),
+    lambda g, _y, _x, _value, index: _getitem(g, index=index) * _winners(_x.shape, index),
+)
+
+
+def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
+    """The elements at `indices` along `axis`: y[..., i, ...] = x[..., indices[i], ...]."""
+    if axis is None:
+        if x.ndim != 1:
+            raise DTypeError(f"take: names an axis unless x has exactly one, got shape {x.shape}")
+        axis = 0
+    axis = normalize_axis(axis, x.ndim, "take")
+    return getitem(x, (*[slice(None)] * axis, _index_array(indices)))
+
+
+def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
+    """y[i, j, ...] = x[i, indices[i, j, ...], ...]: an index for every element, along `axis`."""
+    axis = normalize_axis(axis, x.ndim, "take_along_axis")
+    indices = _index_array(indices)
+    grid = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
+    # an axis of length 1 in one of the two broadcasts against the other
+    grid = [
+        np.zeros(1, np.intp) if x.shape[a] == 1 else np.arange(x.shape[a]).reshape(g.shape)
+        if g.size == 1 and x.shape[a] > 1 and a != axis
+        else g
+        for a, g in enumerate(grid)
+    ]
+    grid[axis] = indices
+    return getitem(x, tuple(grid))
+
+
+def embedding(indices: Any, weight: Any, /) -> Any:
+    """y[..., :] = weight[indices[...], :], the rows of a table (V, D)."""
+    return getitem(weight, _index_array(indices))
+
+
+def _index_array(indices: Any) -> np.ndarray:
+    array = np.asarray(indices.data if isinstance(indices, Tensor) else indices)
+    if array.dtype.kind not in "iu":
+        raise DTypeError(f"indices must be integers, got dtype {array.dtype}")
+    return array

@@ -1,0 +1,216 @@
+"""Losses: how far a prediction is from the truth, as one number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn import kernels
+from tinygrad_cnn.core.op import op
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.errors import ConfigError, DTypeError, ShapeError
+from tinygrad_cnn.ops.activation import log_softmax
+from tinygrad_cnn.ops.elementwise import abs, softplus, where
+from tinygrad_cnn.ops.indexing import getitem
+from tinygrad_cnn.ops.reduction import mean, sum
+from tinygrad_cnn.ops.shape import moveaxis, reshape
+
+
+def reduce(losses: Any, reduction: str, name: str) -> Any:
+    """The mean, the sum, or all of them ("none")."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ConfigError(f'{name}: reduction must be "mean", "sum" or "none", got {reduction!r}')
+    return losses if reduction == "none" else (mean if reduction == "mean" else sum)(losses)
+
+
+def _negative_log_softmax(logits: Any, labels: Any, /) -> Any:
+    return -getitem(log_softmax(logits), (np.arange(len(labels)), labels))
+
+
+@op(reference=_negative_log_softmax, residuals=("probabilities",))
+def softmax_cross_entropy(logits, labels, /):
+    """l[n] = ln sum_k e^logits[n,k] - logits[n, labels[n]], stable; (N, K), (N,) -> (N,)"""
+    return kernels.softmax_cross_entropy(logits, labels)
+
+
+def _softmax_minus_one_hot(g: Any, _y: Any, _logits: Any, labels: Any, *, probabilities: Any) -> Any:
+    """dl[n]/dlogits[n,k] = softmax(logits)[n,k] - (k = labels[n])"""
+    slope = probabilities * g[:, None]
+    slope[np.arange(len(labels)), labels] -= g
+    return slope, None
+
+
+softmax_cross_entropy.vjp_joint(_softmax_minus_one_hot)
+
+
+def cross_entropy(
+    logits: Any,
+    target: Any,
+    *,
+    weight: Any = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> Any:
+    """l[n] = -ln softmax(logits[n])[target[n]], averaged over the batch.
+
+    logits (N, K) or (N, K, *S), unnormalised; target (N,) or (N, *S), integers in 0..K-1, or
+    probabilities of the logits' shape. weight (K,) multiplies each class's losses, and the mean
+    divides by the sum of the weights; targets equal to ignore_index count for nothing;
+    label_smoothing=e replaces the one-hot truth by (1-e) one-hot + e/K.
+
+    >>> import numpy as np
+    >>> float(cross_entropy(np.zeros((1, 4)), np.array([2])))  # ln 4
+    1.3862943611198906
+    """
+    K = _check_logits(logits, "cross_entropy")
+    if not 0 <= label_smoothing <= 1:
+        raise ConfigError(f"cross_entropy: label_smoothing must be in 0..1, got {label_smoothing}")
+    target = target.data if isinstance(target, Tensor) and target.dtype.kind in "biu" else target
+    if target.dtype.kind == "f":
+        return _soft_cross_entropy(logits, target, weight, label_smoothing, reduction)
+    rows = _class_last(logits)  # (M, K)
+    labels, counted = _check_labels(logits, target, K, ignore_index, "cross_entropy")
+    plain = weight is None and counted is None and not label_smoothing
+    losses = softmax_cross_entropy(rows, labels)
+    if plain:
+        return reduce(_to_batch(losses, target), reduction, "cross_entropy")
+    scale = _label_weights(weight, labels, counted, rows.dtype)
+    losses = losses * scale
+    if label_smoothing:
+        logp = log_softmax(rows)
+        every = sum(logp if weight is None else logp * weight, axis=-1)
+        every = every if counted is None else where(counted, every, 0.0)
+        losses = (1 - label_smoothing) * losses - (label_smoothing / K) * every
+    if reduction == "mean":
+        return sum(losses) / sum(scale)
+    return reduce(_to_batch(losses, target), reduction, "cross_entropy")
+
+
+def _soft_cross_entropy(
+    logits: Any, target: Any, weight: Any, label_smoothing: float, reduction: str
+) -> Any:
+    """l[n] = -sum_k target[n,k] ln softmax(logits[n])[k]"""
+    if target.shape != logits.shape:
+        raise ShapeError(
+            f"cross_entropy: target probabilities must have the logits' shape {logits.shape}, got "
+            f"{target.shape}; class labels must be integers"
+        )
+    target = (1 - label_smoothing) * target + label_smoothing / logits.shape[1]
+    terms = target * log_softmax(logits, axis=1)
+    if weight is not None:
+        terms = terms * reshape(weight, (-1,) + (1,) * (logits.ndim - 2))
+    return reduce(-sum(terms, axis=1), reduction, "cross_entropy")
+
+
+def nll_loss(
+    log_probabilities: Any,
+    target: Any,
+    *,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Any:
+    """l[n] = -log_probabilities[n, target[n]]: cross_entropy after log_softmax."""
+    K = _check_logits(log_probabilities, "nll_loss")
+    rows = _class_last(log_probabilities)
+    labels, counted = _check_labels(log_probabilities, target, K, ignore_index, "nll_loss")
+    scale = _label_weights(weight, labels, counted, rows.dtype)
+    losses = -getitem(rows, (np.arange(len(labels)), labels)) * scale
+    if reduction == "mean":
+        return sum(losses) / sum(scale)
+    return reduce(_to_batch(losses, target), reduction, "nll_loss")
+
+
+def _check_logits(logits: Any, name: str) -> int:
+    if logits.ndim < 2 or logits.shape[1] < 1:
+        raise ShapeError(f"{name}: needs scores of shape (N, K, ...), got {logits.shape}")
+    return int(logits.shape[1])
+
+
+def _check_labels(
+    logits: Any, target: Any, K: int, ignore_index: int, name: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """(labels (M,) safe to index with, which of them count or None for all)."""
+    labels = np.asarray(target.data if isinstance(target, Tensor) else target)
+    if labels.dtype.kind not in "iu":
+        raise DTypeError(f"{name}: labels must be integers, got dtype {labels.dtype}")
+    expected = (logits.shape[0], *logits.shape[2:])
+    if labels.shape != expected:
+        raise ShapeError(
+            f"{name}: one label for each prediction: logits {logits.shape} need labels of shape "
+            f"{expected}, got {labels.shape}"
+        )
+    labels = labels.reshape(-1)
+    counted = labels != ignore_index
+    kept = labels[counted]
+    if kept.size and (kept.min() < 0 or kept.max() >= K):
+        bad = kept[(kept < 0) | (kept >= K)][0]
+        raise ShapeError(f"{name}: labels must be in 0..{K - 1} for {K} classes, got {bad}")
+    return (labels, None) if counted.all() else (np.where(counted, labels, 0), counted)
+
+
+def _label_weights(weight: Any, labels: Any, counted: Any, dtype: Any) -> Any:
+    """The weight of each prediction: its class's, and 0 where it is ignored."""
+    scale = np.ones(len(labels), dtype) if weight is None else getitem(weight, labels)
+    return scale if counted is None else where(counted, scale, 0.0)
+
+
+def _class_last(logits: Any) -> Any:
+    """(N, K, *S) -> (N * S, K)"""
+    rows = logits if logits.ndim == 2 else moveaxis(logits, 1, -1)
+    return reshape(rows, (-1, logits.shape[1])) if logits.ndim > 2 else rows
+
+
+def _to_batch(losses: Any, target: Any) -> Any:
+    return losses if losses.shape == target.shape else reshape(losses, target.shape)
+
+
+def _same_shape(x: Any, target: Any, name: str) -> None:
+    if x.shape != target.shape:
+        raise ShapeError(
+            f"{name}: input and target must have one shape (broadcasting here is a common "
+            f"mistake), got {x.shape} and {target.shape}"
+        )
+
+
+def mse_loss(x: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """(x - target)^2"""
+    _same_shape(x, target, "mse_loss")
+    d = x - target
+    return reduce(d * d, reduction, "mse_loss")
+
+
+def l1_loss(x: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """|x - target|"""
+    _same_shape(x, target, "l1_loss")
+    return reduce(abs(x - target), reduction, "l1_loss")
+
+
+def smooth_l1_loss(x: Any, target: Any, *, beta: float = 1.0, reduction: str = "mean") -> Any:
+    """d^2 / (2 beta) where |d| < beta, |d| - beta/2 elsewhere, d = x - target (Girshick 2015)."""
+    _same_shape(x, target, "smooth_l1_loss")
+    if beta < 0:
+        raise ConfigError(f"smooth_l1_loss: beta must not be negative, got {beta}")
+    if beta == 0:
+        return l1_loss(x, target, reduction=reduction)
+    d = x - target
+    losses = where(abs(d) < beta, d * d * (0.5 / beta), abs(d) - 0.5 * beta)
+    return reduce(losses, reduction, "smooth_l1_loss")
+
+
+def binary_cross_entropy_with_logits(
+    x: Any, target: Any, *, weight: Any = None, pos_weight: Any = None, reduction: str = "mean"
+) -> Any:
+    """-target ln s(x) - (1 - target) ln(1 - s(x)), s the sigmoid, stable for large |x|.
+
+    pos_weight multiplies the first term, weight every loss.
+    """
+    _same_shape(x, target, "binary_cross_entropy_with_logits")
+    if pos_weight is None:
+        losses = softplus(x) - x * target  # ln(1 + e^x) - x target
+    else:
+        losses = (1 - target) * softplus(x) + pos_weight * target * softplus(-x)
+    losses = losses if weight is None else losses * weight
+    return reduce(losses, reduction, "binary_cross_entropy_with_logits")

@@ -1,0 +1,151 @@
+"""Normalisation: subtract a mean, divide by a standard deviation, scale and shift.
+
+They differ in what the mean and the variance are taken over, for x of shape (N, C, *S):
+
+    batch_norm     N and S, for each channel           (Ioffe and Szegedy 2015, algorithm 1)
+    layer_norm     the trailing axes, for each sample  (Ba, Kiros and Hinton 2016)
+    group_norm     S and the channels of a group       (Wu and He 2018)
+    instance_norm  S, for each sample and channel      (Ulyanov et al. 2016)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn import kernels
+from tinygrad_cnn.core.op import op
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.errors import ConfigError, ShapeError
+from tinygrad_cnn.ops.elementwise import sqrt
+from tinygrad_cnn.ops.reduction import mean
+from tinygrad_cnn.ops.shape import reshape
+
+
+def normalize(x: Any, axes: tuple[int, ...], eps: float) -> Any:
+    """(x - mean) / sqrt(var + eps), mean and (biased) variance taken over `axes`."""
+    d = x - mean(x, axis=axes, keepdims=True)
+    return d / sqrt(mean(d * d, axis=axes, keepdims=True) + eps)
+
+
+def _per_channel(p: Any, ndim: int) -> Any:
+    return reshape(p, (-1,) + (1,) * (ndim - 2))  # (C,) -> (C, 1, 1)
+
+
+def _batch_norm_in_primitives(
+    x: Any, weight: Any, bias: Any, /, *, mean: Any, rstd: Any, eps: float
+) -> Any:
+    """The definition; `mean` and `rstd` are computed again, so that gradients flow through them."""
+    axes = (0, *range(2, x.ndim))
+    y = normalize(x, axes, eps)
+    return y * _per_channel(weight, x.ndim) + _per_channel(bias, x.ndim)
+
+
+@op(reference=_batch_norm_in_primitives)
+def batch_norm_train(x, weight, bias, /, *, mean, rstd, eps):
+    """y = (x - mean) rstd weight + bias, where mean and rstd = 1/sqrt(var + eps) are x's own.
+
+    They are handed over, having been computed for the running averages already.
+    """
+    return kernels.batch_norm(x, mean, rstd, weight, bias)
+
+
+batch_norm_train.vjp_joint(
+    # with z = (x - mean) rstd:  dx = weight rstd (g - mean(g) - z mean(g z)), dweight = sum(g z), dbias = sum(g)
+    lambda g, _y, x, weight, _bias, mean, rstd, eps: kernels.batch_norm_grad(g, x, mean, rstd, weight)
+)
+
+
+def batch_norm(
+    x: Any,
+    running_mean: np.ndarray | None,
+    running_var: np.ndarray | None,
+    weight: Any = None,
+    bias: Any = None,
+    *,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    """y[n,c,...] = (x[n,c,...] - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c]
+
+    training=True takes the mean and the biased variance of this batch, over all axes but the second,
+    and moves the running arrays (written in place) a step `momentum` towards the batch's mean and
+    *unbiased* variance; otherwise the running ones are used. x (N, C) or (N, C, *S), the others (C,).
+
+    Source: Ioffe and Szegedy, Batch normalization, 2015, algorithms 1 and 2.
+    """
+    if x.ndim < 2:
+        raise ShapeError(f"batch_norm: x must have shape (N, C, ...), got {x.shape}")
+    channels = x.shape[1]
+    for name, p in (
+        ("weight", weight),
+        ("bias", bias),
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+    ):
+        if p is not None and p.shape != (channels,):
+            raise ShapeError(
+                f"batch_norm: {name} must have one entry for each of the {channels} channels of "
+                f"x {x.shape}, got shape {p.shape}"
+            )
+    weight = np.ones(channels, x.dtype) if weight is None else weight
+    bias = np.zeros(channels, x.dtype) if bias is None else bias
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ConfigError("batch_norm: with training=False it needs running_mean and running_var")
+        rstd = 1 / np.sqrt(running_var + eps)
+        slope = weight * rstd.astype(x.dtype)
+        shift = bias - slope * running_mean.astype(x.dtype)
+        return x * _per_channel(slope, x.ndim) + _per_channel(shift, x.ndim)
+    n = x.size // channels if channels else 0
+    if n <= 1:
+        raise ShapeError(
+            f"batch_norm: in training mode needs more than one value a channel, got x {x.shape}; "
+            f"use a larger batch, or eval()"
+        )
+    mean_, var_ = kernels.batch_stats(x.data if isinstance(x, Tensor) else x)
+    if running_mean is not None and running_var is not None:
+        running_mean += momentum * (mean_ - running_mean)
+        running_var += momentum * (var_ * (n / (n - 1)) - running_var)
+    return batch_norm_train(x, weight, bias, mean=mean_, rstd=1 / np.sqrt(var_ + eps), eps=eps)
+
+
+def layer_norm(
+    x: Any,
+    normalized_shape: tuple[int, ...],
+    weight: Any = None,
+    bias: Any = None,
+    *,
+    eps: float = 1e-5,
+) -> Any:
+    """Normalised over the trailing axes, of shape `normalized_shape`, then times weight plus bias."""
+    shape = tuple(normalized_shape)
+    if not shape or x.shape[-len(shape) :] != shape:
+        raise ShapeError(
+            f"layer_norm: x must end in the axes normalized_shape={shape}, got {x.shape}"
+        )
+    y = normalize(x, tuple(range(-len(shape), 0)), eps)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+def group_norm(
+    x: Any, num_groups: int, weight: Any = None, bias: Any = None, *, eps: float = 1e-5
+) -> Any:
+    """Normalised over each of `num_groups` groups of channels, sample by sample; x (N, C, *S)."""
+    N, C = x.shape[:2]
+    if num_groups < 1 or C % num_groups:
+        raise ConfigError(
+            f"group_norm: num_groups must divide the {C} channels of x {x.shape}, got {num_groups}"
+        )
+    grouped = reshape(x, (N, num_groups, -1))  # (N, C, *S) -> (N, G, C/G * S)
+    y = reshape(normalize(grouped, (2,), eps), x.shape)
+    y = y if weight is None else y * _per_channel(weight, x.ndim)
+    return y if bias is None else y + _per_channel(bias, x.ndim)
+
+
+def instance_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-5) -> Any:
+    """Normalised over the spatial axes, for each sample and channel; x (N, C, *S)."""
+    return group_norm(x, x.shape[1], weight, bias, eps=eps)

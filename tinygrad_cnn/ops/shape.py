@@ -1,0 +1,208 @@
+"""The same numbers in another arrangement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.core.op import op
+from tinygrad_cnn.errors import ShapeError
+from tinygrad_cnn.ops.axes import Axis, normalize_axes, normalize_axis
+
+Shape = tuple[int, ...]
+
+
+@op
+def reshape(x, /, shape, *, copy=None):
+    """The same elements, in row-major order, in another shape; one length may be -1."""
+    shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
+    x = np.asarray(x)
+    known = math.prod(n for n in shape if n != -1)
+    fits = x.size == known if -1 not in shape else known > 0 and x.size % known == 0
+    if shape.count(-1) > 1 or not fits:
+        raise ShapeError(
+            f"reshape: {x.size} elements (shape {x.shape}) do not fill shape {shape}; "
+            f"the lengths must multiply to {x.size}, one of them may be -1"
+        )
+    y = np.reshape(x, shape)
+    return y.copy() if copy else y
+
+
+reshape.vjp(lambda g, _y, _x, **_: reshape(g, _x.shape))
+
+
+@op
+def permute_dims(x, /, axes):
+    """y[i_axes[0], i_axes[1], ...] = x[i_0, i_1, ...]: the axes of x in the order `axes`."""
+    order = normalize_axes(tuple(axes), np.ndim(x), "permute_dims")
+    if len(order) != np.ndim(x):
+        raise ShapeError(
+            f"permute_dims: names each of the {np.ndim(x)} axes once, got axes={tuple(axes)}"
+        )
+    return np.transpose(x, order)
+
+
+permute_dims.vjp(
+    lambda g, _y, _x, axes: permute_dims(g, tuple(np.argsort([a % _x.ndim for a in axes])))
+)
+
+
+def matrix_transpose(x: Any, /) -> Any:
+    """The last two axes swapped."""
+    if x.ndim < 2:
+        raise ShapeError(f"matrix_transpose: needs at least 2 axes, got shape {x.shape}")
+    return permute_dims(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+def moveaxis(x: Any, source: Axis, destination: Axis, /) -> Any:
+    """The axes `source` moved to the places `destination`; the others keep their order."""
+    sources = normalize_axes(source, x.ndim, "moveaxis")
+    places = normalize_axes(destination, x.ndim, "moveaxis")
+    if len(sources) != len(places):
+        raise ShapeError(f"moveaxis: as many sources as destinations, got {source}, {destination}")
+    order = [a for a in range(x.ndim) if a not in sources]
+    for place, axis in sorted(zip(places, sources, strict=True)):
+        order.insert(place, axis)
+    return permute_dims(x, tuple(order))
+
+
+def expand_dims(x: Any, /, *, axis: Axis = 0) -> Any:
+    """New axes of length 1, at the places `axis` of the result."""
+    places = (axis,) if isinstance(axis, int) else tuple(axis or ())
+    new = normalize_axes(places, x.ndim + len(places), "expand_dims")
+    lengths = iter(x.shape)
+    return reshape(x, tuple(1 if i in new else next(lengths) for i in range(x.ndim + len(new))))
+
+
+def squeeze(x: Any, /, axis: Axis) -> Any:
+    """Without the axes named, each of length 1."""
+    axes = normalize_axes(axis, x.ndim, "squeeze")
+    for i in axes:
+        if x.shape[i] != 1:
+            raise ShapeError(f"squeeze: axis {i} of shape {x.shape} has length {x.shape[i]}, not 1")
+    return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
+
+
+def flatten(x: Any, /, *, start_axis: int = 0) -> Any:
+    """One axis in place of all from `start_axis` on."""
+    start = normalize_axis(start_axis, x.ndim, "flatten") if x.ndim else 0
+    return reshape(x, (*x.shape[:start], math.prod(x.shape[start:])))
+
+
+@op
+def broadcast_to(x, /, shape):
+    """x repeated along new leading axes and along its axes of length 1."""
+    try:
+        return np.broadcast_to(x, shape)
+    except ValueError:
+        raise ShapeError(
+            f"broadcast_to: shape {np.shape(x)} does not broadcast to {tuple(shape)}; its axes, "
+            f"counted from the right, must be equal to the target's or 1"
+        ) from None
+
+
+broadcast_to.vjp(lambda g, _y, _x, shape: g)  # the sweep sums it back to the shape of x
+
+
+@op
+def sum_to(x, /, shape):
+    """The transpose of broadcast_to: x summed over the axes along which `shape` was repeated."""
+    x = np.asarray(x)
+    lead = x.ndim - len(shape)
+    stretched = tuple(
+        lead + i for i, n in enumerate(shape) if lead >= 0 and n == 1 != x.shape[lead + i]
+    )
+    fits = lead >= 0 and all(n in (1, x.shape[lead + i]) for i, n in enumerate(shape))
+    if not fits:
+        raise ShapeError(f"sum_to: shape {tuple(shape)} does not broadcast to {x.shape}")
+    y = np.sum(x, axis=(*range(lead), *stretched), keepdims=True)
+    return np.reshape(y, shape)
+
+
+sum_to.vjp(lambda g, _y, _x, shape: broadcast_to(g, _x.shape))
+
+
+def broadcast_arrays(*arrays: Any) -> list[Any]:
+    """All of them in their common broadcast shape."""
+    shape = np.broadcast_shapes(*(a.shape for a in arrays))
+    return [a if a.shape == shape else broadcast_to(a, shape) for a in arrays]
+
+
+@op
+def _concat(*xs, axis):
+    """The arrays one after another along `axis`."""
+    axis = normalize_axis(axis, np.ndim(xs[0]), "concat")
+    shapes = [np.shape(x) for x in xs]
+    rest = {(*s[:axis], *s[axis + 1 :]) for s in shapes}
+    if len(rest) > 1:
+        raise ShapeError(
+            f"concat: shapes must be equal but along axis {axis}, got {', '.join(map(str, shapes))}"
+        )
+    return np.concatenate(xs, axis=axis)
+
+
+def _own_part(i: int, g: Any, _y: Any, *_xs: Any, axis: int) -> Any:
+    """The part of g that belongs to input i of a concatenation."""
+    axis %= _xs[0].ndim
+    start = sum(x.shape[axis] for x in _xs[:i])
+    return g[(*[slice(None)] * axis, slice(start, start + _xs[i].shape[axis]))]
+
+
+_concat.vjp_each(_own_part)
+
+
+def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Any:
+    """The arrays one after another along `axis` (flattened first, for None)."""
+    if not arrays:
+        raise ShapeError("concat: needs at least one array")
+    if axis is None:
+        arrays, axis = [reshape(a, (-1,)) for a in arrays], 0
+    return _concat(*arrays, axis=axis)
+
+
+def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Any:
+    """The arrays, of one shape, along a new axis."""
+    if not arrays:
+        raise ShapeError("stack: needs at least one array")
+    shapes = {a.shape for a in arrays}
+    if len(shapes) > 1:
+        raise ShapeError(f"stack: the arrays must have one shape, got {sorted(shapes)}")
+    return concat([expand_dims(a, axis=axis) for a in arrays], axis=axis)
+
+
+@op
+def pad(x, /, pad_width, *, value=0.0):
+    """x with `pad_width[a] = (before, after)` elements of `value` added at each end of axis a."""
+    return np.pad(x, pad_width, constant_values=value)
+
+
+pad.vjp(
+    lambda g, _y, _x, pad_width, **_: g[
+        tuple(slice(p, p + n) for (p, _after), n in zip(pad_width, _x.shape, strict=True))
+    ]
+)
+
+
+@op
+def flip(x, /, *, axis=None):
+    """The elements along `axis` in reverse order."""
+    return np.flip(x, normalize_axes(axis, np.ndim(x), "flip"))
+
+
+flip.vjp(lambda g, _y, _x, axis: flip(g, axis=axis))
+
+
+@op
+def roll(x, /, shift, *, axis=None):
+    """The elements along `axis` moved by `shift` places; those pushed out come in at the other end."""
+    return np.roll(x, shift, axis)
+
+
+roll.vjp(
+    lambda g, _y, _x, shift, axis: roll(g, tuple(-s for s in np.atleast_1d(shift).tolist()), axis=axis)
+    if axis is not None
+    else roll(g, -shift, axis=None)
+)
