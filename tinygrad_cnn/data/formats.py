@@ -36,7 +36,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _MIB = 1 << 20
 
 
-class TrainTest(NamedTuple):
+class NpzArrays(NamedTuple):
     """The four arrays of a data set that comes already divided."""
 
     x_train: Images
@@ -193,7 +193,7 @@ _ARCHIVE_ERRORS = (
 )
 
 
-def read_npz(path: StrPath) -> TrainTest:
+def read_npz(path: StrPath) -> NpzArrays:
     """The arrays x_train, y_train, x_test, y_test of a Keras- or Kaggle-style `mnist.npz`.
 
     Pixels are whole numbers in 0..255 and come back as uint8 (N, H, W), or (N, C, H, W) where the
@@ -205,13 +205,13 @@ def read_npz(path: StrPath) -> TrainTest:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-            missing = [key for key in TrainTest._fields if f"{key}.npy" not in names]
+            missing = [key for key in NpzArrays._fields if f"{key}.npy" not in names]
             if missing:
                 found = ", ".join(name.removesuffix(".npy") for name in names[:8]) or "nothing"
                 problem = f"{', '.join(missing)} missing (found: {found})"
-                remedy = f"save it by np.savez(path, {'=..., '.join(TrainTest._fields)}=...)"
+                remedy = f"save it by np.savez(path, {'=..., '.join(NpzArrays._fields)}=...)"
                 _refuse(path, "archive", problem, remedy)
-            arrays = {key: _npy(archive, key, path) for key in TrainTest._fields}
+            arrays = {key: _npy(archive, key, path) for key in NpzArrays._fields}
     except DataError:
         raise
     except OSError as error:
@@ -222,7 +222,7 @@ def read_npz(path: StrPath) -> TrainTest:
         raise DataError(
             f"{os.fspath(path)}: not a sound .npz archive ({error}); {remedy}"
         ) from error
-    return TrainTest(
+    return NpzArrays(
         *_pair(arrays, "x_train", "y_train", path), *_pair(arrays, "x_test", "y_test", path)
     )
 

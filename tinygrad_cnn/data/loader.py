@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tinygrad_cnn.data.datasets import ArrayDataset
+from tinygrad_cnn.data.transforms import ToFloat, Transform
 from tinygrad_cnn.errors import ConfigError, ShapeError
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
-Transform = Callable[[npt.NDArray[Any], np.random.Generator], npt.NDArray[Any]]
+_TO_FLOAT = ToFloat()
 
 
 class DataLoader:
@@ -89,7 +90,7 @@ class DataLoader:
             self._rng(epoch).shuffle(order)
         for index in range(len(self)):
             chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
-            x = as_float_batch(self.dataset.images[chosen])
+            x = _TO_FLOAT(self.dataset.images[chosen])
             if self.transform:
                 x = _checked(self.transform(x, self._rng(epoch, index)), len(chosen))
             yield x, self.dataset.labels[chosen]
@@ -97,17 +98,6 @@ class DataLoader:
     def _rng(self, *key: int) -> np.random.Generator:
         """Independent streams: (epoch,) for the order, (epoch, batch) for the transforms."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
-
-
-def as_float_batch(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """What a network takes: float32 (B, C, H, W), uint8 scaled to 0..1, float left as it is.
-
-    >>> as_float_batch(np.array([[[0, 255]]], np.uint8))
-    array([[[[0., 1.]]]], dtype=float32)
-    """
-    x = images if images.ndim == 4 else images[:, None]  # (B, H, W) -> (B, 1, H, W)
-    scaled = np.divide(x, 255, dtype=np.float32) if x.dtype == np.uint8 else x
-    return scaled.astype(np.float32, copy=False)
 
 
 def _checked(x: npt.NDArray[Any], count: int) -> npt.NDArray[np.float32]:
