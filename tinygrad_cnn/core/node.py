@@ -6,6 +6,7 @@ no help from the garbage collector.
 
 from __future__ import annotations
 
+import math
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,16 @@ class Spec(NamedTuple):
 
     shape: Shape
     dtype: np.dtype[Any]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
 
 
 class Node:
@@ -88,7 +99,7 @@ class Node:
     @property
     def size(self) -> int:
         """Number of elements of the output."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     @property
     def freed(self) -> bool:

@@ -573,12 +573,3 @@ def softplus(x, /):
 
 
 softplus.vjp(lambda g, _y, x: g * sigmoid(x))
-
-# -- without a derivative: whole numbers and truth values ---------------------------------------
-
-equal = op(name="equal")(lambda x1, x2, /: np.equal(x1, x2))
-not_equal = op(name="not_equal")(lambda x1, x2, /: np.not_equal(x1, x2))
-less = op(name="less")(lambda x1, x2, /: np.less(x1, x2))
-less_equal = op(name="less_equal")(lambda x1, x2, /: np.less_equal(x1, x2))
-greater = op(name="greater")(lambda x1, x2, /: np.greater(x1, x2))
-greater_equal = op(name="greater_equal")(lambda x1, x2, /: np.greater_equal(x1, x2))
