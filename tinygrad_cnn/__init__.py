@@ -8,7 +8,7 @@
 Tensor([3., 0.], dtype=float32)
 """
 
-from tinygrad_cnn import errors, kernels
+from tinygrad_cnn import errors, kernels, nn, optim
 from tinygrad_cnn.core.modes import (
     enable_grad,
     is_grad_enabled,
@@ -32,8 +32,10 @@ __all__ = [
     "is_grad_enabled",
     "kernels",
     "manual_seed",
+    "nn",
     "no_grad",
     "op",
+    "optim",
     "set_default_dtype",
     *_ops,
 ]
