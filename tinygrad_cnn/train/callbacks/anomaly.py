@@ -1,0 +1,98 @@
+"""Stop before a NaN reaches the weights, and say where it came from."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_cnn.core.modes import STATE, Observer, observe
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.errors import AnomalyError
+from tinygrad_cnn.train.callbacks.base import Callback
+from tinygrad_cnn.train.history import Batch
+
+if TYPE_CHECKING:
+    from tinygrad_cnn.core.node import Node
+    from tinygrad_cnn.core.op import Op
+    from tinygrad_cnn.train.trainer import Trainer
+
+
+class TerminateOnNaN(Callback):
+    """Raises AnomalyError as soon as a loss or a gradient is NaN or infinite.
+
+    That is before the optimizer's step, so the weights are still the last good ones. The message
+    gives the step and the first layer whose numbers went bad: the batch is run again, and each
+    op's output looked at.
+    """
+
+    def on_gradients(self, trainer: Trainer, batch: Batch) -> None:
+        """Look at the loss, and at the gradients."""
+        if math.isfinite(batch.loss) and all(
+            _is_finite(p.grad.data) for p in trainer.model.parameters() if p.grad is not None
+        ):
+            return
+        epoch = len(trainer.history.epochs) + 1
+        raise AnomalyError(
+            f"step {trainer.steps + 1} (epoch {epoch}, batch {batch.index + 1}): "
+            f"{_complaint(trainer, batch)}; the weights are those before this step; lower the "
+            f"learning rate ({trainer.lr:g}), warm up longer, or clip gradients to a smaller norm"
+        )
+
+
+def _complaint(trainer: Trainer, batch: Batch) -> str:
+    what = (
+        f"the loss is {batch.loss:g}"
+        if not math.isfinite(batch.loss)
+        else "a gradient is not finite"
+    )
+    if not _is_finite(batch.x):
+        return f"{what}; the images of the batch hold NaN or infinite values already"
+    for name, parameter in trainer.model.named_parameters():
+        if not _is_finite(parameter.data):
+            return f"{what}; the parameter {name} holds NaN or infinite values already"
+    culprit = FirstNonFinite()
+    with observe(culprit):
+        trainer.loss(trainer.model(Tensor(batch.x)), batch.y).backward()
+    return f"{what}; {culprit.found or 'a second run of the batch does not show it (dropout?)'}"
+
+
+class FirstNonFinite(Observer):
+    """Says where a NaN or an infinity first appeared, among the ops that ran while observing."""
+
+    found = ""
+    forward = True
+
+    def after_forward(self, op: Op, values: list[Any], static: dict[str, Any], out: Any) -> None:
+        """Look at an op's output."""
+        if self.forward and not self.found and not _are_finite(out):
+            self.found = f"it began in {_place(STATE.get().scope)}, in the output of {op.name}"
+
+    def before_backward(self, node: Node, gradient: Any) -> None:
+        """From here on ops run inside gradients; `after_backward` looks at those as a whole."""
+        self.forward = False
+
+    def after_backward(self, node: Node, gradients: list[Any]) -> None:
+        """Look at the gradients of an op's inputs."""
+        if not self.found and not _are_finite(gradients):
+            name = node.op.name if node.op else "a leaf"
+            self.found = f"it began in {_place(node.scope)}, in the gradient of {name}"
+
+
+def _place(scope: object) -> str:
+    return f"layer {scope}" if scope else "the loss"
+
+
+def _are_finite(arrays: Any) -> bool:
+    several = arrays if isinstance(arrays, (tuple, list)) else [arrays]
+    return all(_is_finite(np.asarray(a)) for a in several if a is not None)
+
+
+def _is_finite(array: np.ndarray) -> bool:
+    """Whether all is finite; looks at each element only where the sum of squares is not."""
+    if array.dtype.kind not in "fc":
+        return True
+    flat = array.ravel()
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())

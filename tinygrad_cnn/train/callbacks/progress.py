@@ -1,0 +1,77 @@
+"""What a person watches while it trains."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, TextIO
+
+from tinygrad_cnn.errors import require
+from tinygrad_cnn.train.callbacks.base import Callback
+from tinygrad_cnn.train.history import Batch, Epoch
+
+if TYPE_CHECKING:
+    from tinygrad_cnn.train.trainer import Trainer
+
+
+class ProgressBar(Callback):
+    """A table, a line an epoch; in terminals and notebooks also a bar for the epoch under way.
+
+    The table goes to stdout and the bar to stderr. Where stderr is no terminal there is no bar, and
+    nothing writes control characters.
+    """
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        """Write the table's head."""
+        _write(" epoch    loss  accuracy  val loss  val accuracy       lr  images/s    time")
+
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+        """Open the epoch's bar."""
+        self.started, self.training_seconds = time.perf_counter(), 0.0
+        self.bar = require("tqdm.auto", "train").tqdm(
+            total=trainer.steps_per_epoch,
+            desc=f"{epoch:>3}/{trainer.epochs}",
+            bar_format="{desc} {bar} {n_fmt}/{total_fmt} {postfix}",
+            leave=False,
+            dynamic_ncols=True,
+            disable=not _is_interactive(sys.stderr),
+        )
+
+    def on_batch_end(self, trainer: Trainer, batch: Batch) -> None:
+        """Advance the bar."""
+        self.training_seconds = time.perf_counter() - self.started
+        seen = trainer.running
+        speed = f"{self._speed(seen.images)} images/s"
+        text = f"loss {seen.loss:.4f}  accuracy {seen.accuracy:.2%}  {speed}"
+        self.bar.set_postfix_str(text, refresh=False)  # tqdm draws ten times a second, not always
+        self.bar.update()
+
+    def on_epoch_end(self, trainer: Trainer, row: Epoch) -> None:
+        """Replace the bar by the epoch's line."""
+        self.bar.close()
+        validation = f"{'-':>8}  {'-':>12}"
+        if row.val_loss is not None:
+            validation = f"{row.val_loss:8.4f}  {row.val_accuracy:12.2%}"
+        training = f"{row.train_loss:6.4f}  {row.train_accuracy:8.2%}"
+        speed = f"{self._speed(trainer.running.images):>8}  {row.seconds:4.1f} s"
+        epoch = f"{row.epoch:>3}/{trainer.epochs:<2}"
+        _write(f"{epoch}  {training}  {validation}  {row.lr:7.5f}  {speed}")
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Remove the bar of an epoch that was cut short."""
+        if self.bar is not None:
+            self.bar.close()
+
+    def _speed(self, images: int) -> str:
+        return f"{images / max(self.training_seconds, 1e-9):,.0f}"
+
+
+def _write(line: str) -> None:
+    require("tqdm.auto", "train").tqdm.write(line, file=sys.stdout)
+
+
+def _is_interactive(stream: TextIO) -> bool:
+    return stream.isatty() or "ipykernel" in sys.modules

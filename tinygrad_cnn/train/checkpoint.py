@@ -1,0 +1,91 @@
+"""Weights on disk: one safetensors file, with its configuration and metrics in its metadata.
+
+The format holds arrays and text and nothing that could run. `config` and `metrics` are JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_cnn.errors import CheckpointError, require
+from tinygrad_cnn.files import write_atomic
+from tinygrad_cnn.nn import Module
+
+Weights = dict[str, NDArray[Any]]
+JSON = dict[str, Any]
+
+
+class Checkpoint(NamedTuple):
+    """What a file of weights holds."""
+
+    weights: Weights
+    config: JSON
+    metrics: JSON
+
+
+def save(path: str | os.PathLike[str], model: Module, config: JSON, metrics: JSON) -> None:
+    """Write the model's state_dict, with the configuration that rebuilds it, in one piece."""
+    # The library writes an array's buffer as it lies in memory, so that must be C order.
+    weights = {name: np.ascontiguousarray(array) for name, array in model.state_dict().items()}
+    metadata = {
+        "format": "tinygrad-cnn",
+        "config": json.dumps(config),
+        "metrics": json.dumps(metrics),
+    }
+    write_atomic(path, require("safetensors.numpy", "train").save(weights, metadata=metadata))
+
+
+def load(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a file that `save` wrote.
+
+    Raises:
+        CheckpointError: not a safetensors file, a damaged one, or one without a configuration.
+        OSError: the file cannot be read.
+    """
+    safetensors = require("safetensors", "train")
+    with open(path, "rb"):  # a missing file is an OSError that names it, not the library's own
+        pass
+    try:
+        with safetensors.safe_open(os.fspath(path), framework="np") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(
+            f"{path}: not a whole safetensors file ({error}); "
+            "take another checkpoint, or train again"
+        ) from error
+    return Checkpoint(weights, _json(path, metadata, "config"), _json(path, metadata, "metrics"))
+
+
+def restore(path: str | os.PathLike[str], model: Module) -> Checkpoint:
+    """Read a checkpoint and put its weights into `model`; returns it.
+
+    Raises:
+        CheckpointError: the weights are those of another architecture: the first parameter that
+            does not fit is named, with both shapes.
+    """
+    loaded = load(path)
+    try:
+        model.load_state_dict(loaded.weights)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    return loaded
+
+
+def _json(path: str | os.PathLike[str], metadata: dict[str, str], key: str) -> JSON:
+    try:
+        value = json.loads(metadata[key])
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: its metadata hold no {key!r} that tinygrad_cnn wrote, so what built these "
+            f"weights is unknown; load {Path(path).name} with safetensors and call load_state_dict"
+        ) from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: its {key!r} is a {type(value).__name__}, not an object")
+    return value
