@@ -21,6 +21,7 @@ from tinygrad_cnn.core.tensor import Parameter, Tensor
 from tinygrad_cnn.errors import TinygradError
 from tinygrad_cnn.ops import *  # noqa: F403
 from tinygrad_cnn.ops import __all__ as _ops
+from tinygrad_cnn.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __version__ = "0.1.0"
 __all__ = [
@@ -29,7 +30,12 @@ __all__ = [
     "TinygradError",
     "enable_grad",
     "errors",
+    "grad",
+    "hessian",
+    "hvp",
     "is_grad_enabled",
+    "jacobian",
+    "jvp",
     "kernels",
     "manual_seed",
     "nn",
@@ -37,5 +43,7 @@ __all__ = [
     "op",
     "optim",
     "set_default_dtype",
+    "value_and_grad",
+    "vjp",
     *_ops,
 ]

@@ -7,7 +7,7 @@ arrived so far; there is no recursion, and a chain of a million ops is as good a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_cnn.core.modes import STATE, State
 from tinygrad_cnn.core.node import Leaf, Node
-from tinygrad_cnn.core.op import PICK, Op
+from tinygrad_cnn.core.op import PICK, Op, pick
 from tinygrad_cnn.core.registry import functions
 from tinygrad_cnn.core.tensor import Tensor, wrap
 from tinygrad_cnn.errors import DTypeError, FreedGraphError, ShapeError
@@ -75,60 +75,68 @@ def _sweep(
     wanted: set[int] | None,
     retain_graph: bool,
     create_graph: bool,
-) -> Iterable[tuple[Any, Any, bool]]:
+) -> list[tuple[Any, Any, bool]]:
     """[(node, its gradient, owned)] for every leaf, or for every node in `wanted`."""
     pending: Pending = {}
     for tensor, gradient in zip(tensors, gradients, strict=True):
         if tensor._node is not None:
-            _add(pending, tensor._node, _seed(tensor, gradient, create_graph), False, create_graph)
-    heap = [-seq for seq in pending]
-    heapify(heap)
+            _add(pending, tensor._node, _seed(tensor, gradient, create_graph), False)
     useful = None if wanted is None else _leading_to(wanted, [p[0] for p in pending.values()])
     state = STATE.get()
     token = STATE.set(State(create_graph, state.scope, state.observers))
-    done: list[tuple[Any, Any, bool]] = []
     try:
         # 0/0 and overflow in a gradient are data, as they are in the forward: detect_anomaly() tells
         with np.errstate(all="ignore"):
-            while heap:
-                seq = -heappop(heap)
-                node, g, owned = pending.pop(seq)
-                if node.hooks is not None:
-                    for hook in list(node.hooks):
-                        g, owned = _call_hook(hook, node, g, owned)
-                if wanted is None:
-                    if isinstance(node, Leaf):
-                        done.append((node, g, owned))
-                        continue
-                elif seq in wanted:
-                    done.append((node, g, owned))
-                if isinstance(node, Leaf) or (useful is not None and seq not in useful):
-                    continue
-                if node.op is PICK:
-                    _gather(pending, heap, node, g)
-                    continue
-                parents, args, y = node.parents, node.args, node.output
-                if useful is not None:
-                    parents = [p if p and (p.seq in useful or p.seq in wanted) else None for p in parents]
-                inputs = _pull(node, g, parents, create_graph, state)
-                for parent, gradient in zip(parents, inputs, strict=True):
-                    if parent is None or gradient is None:
-                        continue
-                    fresh = False
-                    if type(parent) is Leaf and not create_graph:
-                        gradient = np.asarray(gradient)
-                        fresh = not _may_alias(gradient, (g, y, *args, *inputs))
-                    if _add(pending, parent, _fit(gradient, parent, node.op), fresh, create_graph):
-                        heappush(heap, -parent.seq)
-                if not (retain_graph or create_graph):
-                    node.release()
+            return _descend(pending, wanted, useful, retain_graph, create_graph)
     finally:
         STATE.reset(token)
+
+
+def _descend(
+    pending: Pending,
+    wanted: set[int] | None,
+    useful: set[int] | None,
+    retain_graph: bool,
+    create_graph: bool,
+) -> list[tuple[Any, Any, bool]]:
+    """Take the newest node, pull its gradient back to its parents, until none is left."""
+    done: list[tuple[Any, Any, bool]] = []
+    heap = [-seq for seq in pending]
+    heapify(heap)
+    release = not (retain_graph or create_graph)
+    while heap:
+        seq = -heappop(heap)
+        node, g, owned = pending.pop(seq)
+        if node.hooks is not None:
+            g, owned = _call_hooks(node, g), False
+        if type(node) is Leaf or wanted is not None:
+            if wanted is None or seq in wanted:
+                done.append((node, g, owned))
+            if type(node) is Leaf or useful is None or seq not in useful:
+                continue
+        if node.op is PICK:
+            _gather(pending, heap, node, g)
+            continue
+        parents = node.parents
+        if useful is not None and wanted is not None:
+            parents = [p if p and (p.seq in useful or p.seq in wanted) else None for p in parents]
+        inputs = _pull(node, g, parents, create_graph)
+        for parent, gradient in zip(parents, inputs):  # noqa: B905 (strict costs, pull() has checked)
+            if parent is None or gradient is None:
+                continue
+            # The sweep may add in place to what the VJP made new; only leaves repay the check.
+            fresh = type(parent) is Leaf and not _may_alias(gradient, node, g, inputs)
+            if type(gradient) is not np.ndarray or not _fits(gradient, parent):
+                gradient = _fit(gradient, parent, node.op)
+            if _add(pending, parent, gradient, fresh):
+                heappush(heap, -parent.seq)
+        if release:
+            node.args = node.output = node.residual = None
     return done
 
 
-def _pull(node: Node, g: Any, parents: Any, create_graph: bool, state: State) -> Sequence[Any]:
-    """The gradients of the node's inputs."""
+def _pull(node: Node, g: Any, parents: Any, create_graph: bool) -> Sequence[Any]:
+    """The gradients of the node's inputs, None where no parent needs one."""
     op = node.op
     assert op is not None
     if node.args is None:
@@ -136,7 +144,8 @@ def _pull(node: Node, g: Any, parents: Any, create_graph: bool, state: State) ->
             f"backward: the arrays saved by {op.name} were released by an earlier backward(); "
             f"call the first one with retain_graph=True, or compute the loss again"
         )
-    for observer in state.observers:
+    observers = STATE.get().observers
+    for observer in observers:
         observer.before_backward(node, g)
     if create_graph:
         gradients = _pull_recorded(op, node, g, parents)
@@ -148,7 +157,7 @@ def _pull(node: Node, g: Any, parents: Any, create_graph: bool, state: State) ->
         gradients = op.pull(g, y, node.args, parents, static)
     else:
         gradients = _pull_reference(op, node, g, parents, create_graph)
-    for observer in state.observers:
+    for observer in observers:
         observer.after_backward(node, list(gradients))
     return gradients
 
@@ -168,18 +177,13 @@ def _pull_recorded(op: Op, node: Node, g: Any, parents: Any) -> Sequence[Any]:
         if op.outputs > 1:
             g = tuple(_zeros_for_none(g, node))
             if node.output is not None:
-                y = tuple(_rewrap_output(node, i, a) for i, a in enumerate(node.output))
+                y = tuple(wrap(a, pick(node, i, a)) for i, a in enumerate(node.output))
         elif node.output is not None:
             y = wrap(node.output, node)
         static = node.static if node.residual is None else {**node.static, **node.residual}
         return op.pull(g, y, args, parents, static)
     finally:
         STATE.reset(token)
-
-
-def _rewrap_output(node: Node, index: int, array: Any) -> Tensor:
-    pick = Node(PICK, [node], [node], {"index": index}, None, None, array.shape, array.dtype, None)
-    return wrap(array, pick)
 
 
 def _pull_reference(
@@ -214,7 +218,7 @@ def _pull_reference(
     return gradients
 
 
-def _add(pending: Pending, node: Node, g: Any, owned: bool, create_graph: bool) -> bool:
+def _add(pending: Pending, node: Node, g: Any, owned: bool) -> bool:
     """Add `g` to what `node` has received; True if it is the first to arrive.
 
     An array that the sweep does not own (an upstream gradient passed on, a saved array) is never
@@ -224,13 +228,12 @@ def _add(pending: Pending, node: Node, g: Any, owned: bool, create_graph: bool) 
     if entry is None:
         pending[node.seq] = [node, g, owned]
         return True
-    if create_graph:
+    if isinstance(entry[1], Tensor) or isinstance(g, Tensor):
         entry[1] = functions.add(entry[1], g)
-    elif entry[2] and entry[1].flags.writeable:
+    elif entry[2]:
         np.add(entry[1], g, out=entry[1])
     else:
-        entry[1] = np.asarray(np.add(entry[1], g))
-        entry[2] = True
+        entry[1:] = np.asarray(np.add(entry[1], g)), True
     return False
 
 
@@ -253,6 +256,10 @@ def _zeros_for_none(parts: Sequence[Any], node: Node) -> list[Any]:
     ]
 
 
+def _fits(g: Any, node: Node) -> bool:
+    return bool(g.shape == node.shape and g.dtype == node.dtype)
+
+
 def _fit(g: Any, node: Node, op: Any) -> Any:
     """`g` in the shape and dtype of the node's output: summed over broadcast axes, then cast."""
     if not isinstance(g, np.ndarray | Tensor):
@@ -271,15 +278,15 @@ def _fit(g: Any, node: Node, op: Any) -> Any:
     return g
 
 
-def _may_alias(array: np.ndarray, others: Iterable[Any]) -> bool:
-    """Whether `array` may share memory with another of `others` (bounds alone are compared)."""
-    itself = False
-    for other in others:
-        if other is array and not itself:
-            itself = True  # `others` holds the array once
-        elif isinstance(other, np.ndarray) and np.may_share_memory(array, other):
-            return True
-    return not array.flags.writeable
+def _may_alias(gradient: Any, node: Node, g: Any, siblings: Sequence[Any]) -> bool:
+    """Whether somebody else may hold the memory of a gradient that `node` returned (bounds decide)."""
+    if type(gradient) is not np.ndarray or not gradient.flags.writeable:
+        return True
+    others = [g, node.output, *node.args, *(s for s in siblings if s is not gradient)]
+    twice = sum(s is gradient for s in siblings) > 1
+    return twice or any(
+        isinstance(o, np.ndarray) and np.may_share_memory(gradient, o) for o in others
+    )
 
 
 def _seed(tensor: Tensor, gradient: Any, create_graph: bool) -> Any:
@@ -299,16 +306,16 @@ def _seed(tensor: Tensor, gradient: Any, create_graph: bool) -> Any:
     return data
 
 
-def _call_hook(hook: Any, node: Node, g: Any, owned: bool) -> tuple[Any, bool]:
-    """The gradient after a user's hook, which may return another in its place."""
-    handed = g if isinstance(g, Tensor) else wrap(g, None)
-    new = hook(handed)
-    if new is None:
-        return g, False
-    new = new if isinstance(new, Tensor) else wrap(np.asarray(new), None)
-    if new.shape != node.shape:
-        raise ShapeError(f"hook: must return a gradient of shape {node.shape}, got {new.shape}")
-    return (new if isinstance(g, Tensor) else new.data), False
+def _call_hooks(node: Node, g: Any) -> Any:
+    """The gradient after the user's hooks, each of which may return another in its place."""
+    for hook in list(node.hooks or ()):
+        new = hook(g if isinstance(g, Tensor) else wrap(g, None))
+        if new is not None:
+            new = new if isinstance(new, Tensor) else Tensor(new, dtype=node.dtype)
+            if new.shape != node.shape:
+                raise ShapeError(f"hook: must return a gradient of shape {node.shape}, got {new.shape}")
+            g = new if isinstance(g, Tensor) else new.data
+    return g
 
 
 def _deliver(leaf: Leaf, g: Any, owned: bool) -> None:

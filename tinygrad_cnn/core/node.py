@@ -106,10 +106,6 @@ class Node:
         """Whether a sweep has released the arrays."""
         return self.args is None
 
-    def release(self) -> None:
-        """Drop the saved arrays; the graph's structure stays."""
-        self.args = self.output = self.residual = None
-
     def __repr__(self) -> str:
         name = self.op.name if self.op else "leaf"
         return f"<Node {self.seq} {name} {self.shape} {self.dtype}>"
@@ -126,6 +122,3 @@ class Leaf(Node):
     def __init__(self, shape: Shape, dtype: np.dtype[Any]) -> None:
         super().__init__(None, (), (), {}, None, None, shape, dtype, None)
         self.grad: Any = None
-
-    def release(self) -> None:
-        """A leaf saves nothing."""

@@ -65,7 +65,7 @@ class Op:
         self.keywords, self.defaults = parameters.keywords, parameters.defaults
         self.vjps: tuple[VJP | None, ...] = ()
         self.vjp_kind = ""  # "per input", "each", "joint" or "" where there is none
-        self._kept: dict[int, tuple[tuple[bool, ...], bool]] = {}
+        self._kept: dict[int, tuple[bool, tuple[bool, ...], bool]] = {}
 
     # -- declaring gradients ------------------------------------------------------------------
 
@@ -115,13 +115,12 @@ class Op:
     def _record(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         values: list[Any] = []
         parents: list[Node | None] = []
-        needs, bit = 0, 1
+        needs, bit = 0, 1  # a bit for each input that requires a gradient
         for a in args:
             if isinstance(a, Tensor):
                 values.append(a.data)
-                parent = a._node
-                parents.append(parent)
-                if parent is not None:
+                parents.append(a._node)
+                if a._node is not None:
                     needs |= bit
             else:
                 values.append(a if type(a) in _AS_IS else as_array(a))
@@ -132,16 +131,13 @@ class Op:
         residual = None
         if self.residuals:
             y, residual = self._split(y)
-        if self.outputs == 1 and type(y) is not np.ndarray:
-            y = np.asarray(y)  # NumPy returns scalars for zero dimensions
-        if not needs or not state.grad or not self.differentiable:
-            return wrap(y, None) if self.outputs == 1 else tuple(wrap(np.asarray(a), None) for a in y)
         if self.outputs > 1:
-            return self._record_several(y, values, parents, static, residual, needs, state)
-        if y.dtype.kind not in "fc":
-            return wrap(y, None)
-        node = self._node(y, values, parents, static, residual, needs, state)
-        return wrap(y, node)
+            return self._several(y, values, parents, static, residual, needs, state)
+        if type(y) is not np.ndarray:
+            y = np.asarray(y)  # NumPy returns scalars for zero dimensions
+        if needs and state.grad and self.differentiable and y.dtype.kind in "fc":
+            return wrap(y, self._node(y, values, parents, static, residual, needs, state))
+        return wrap(y, None)
 
     def _node(
         self,
@@ -157,24 +153,34 @@ class Op:
         kept = self._kept.get(needs)
         if kept is None:
             kept = self._kept[needs] = self._find_kept(needs, len(values))
-        args, keep_output = kept
-        saved: list[Any] = [
-            v if keep else p if p is not None else _spec(v)
-            for v, keep, p in zip(values, args, parents, strict=True)
-        ]
-        if self.outputs == 1:
-            shape, dtype = y.shape, y.dtype
-        else:
-            shape, dtype = tuple(a.shape for a in y), tuple(a.dtype for a in y)
-        output = y if keep_output else None
-        node = Node(self, parents, saved, static, output, residual, shape, dtype, state.scope)
+        keep_all, keep_inputs, keep_output = kept
+        if not keep_all:
+            for i, keep in enumerate(keep_inputs):
+                if not keep:
+                    values[i] = parents[i] or _spec(values[i])
+        shape, dtype = (
+            (y.shape, y.dtype)
+            if self.outputs == 1
+            else (tuple(a.shape for a in y), tuple(a.dtype for a in y))
+        )
+        node = Node(
+            self,
+            parents,
+            values,
+            static,
+            y if keep_output else None,
+            residual,
+            shape,
+            dtype,
+            state.scope,
+        )
         for observer in state.observers:
             observer.recorded(node)
         return node
 
-    def _record_several(
+    def _several(
         self,
-        ys: tuple[Any, ...],
+        ys: Sequence[Any],
         values: list[Any],
         parents: list[Node | None],
         static: dict[str, Any],
@@ -184,29 +190,28 @@ class Op:
     ) -> tuple[Tensor, ...]:
         """One node for the op and, for each of its outputs, one that picks it."""
         ys = tuple(np.asarray(y) for y in ys)
+        if not (needs and state.grad and self.differentiable):
+            return tuple(wrap(y, None) for y in ys)
         node = self._node(ys, values, parents, static, residual, needs, state)
-        return tuple(
-            wrap(y, Node(PICK, [node], [node], {"index": i}, None, None, y.shape, y.dtype, state.scope))
-            if y.dtype.kind in "fc"
-            else wrap(y, None)
-            for i, y in enumerate(ys)
-        )
+        return tuple(wrap(y, pick(node, i, y) if y.dtype.kind in "fc" else None) for i, y in enumerate(ys))
 
     def _run(self, values: Sequence[Any], static: dict[str, Any], state: State) -> Any:
         try:
-            if not state.observers:
-                return self.forward(*values, **static)
-            values = list(values)
-            for observer in state.observers:
-                observer.before_forward(self, values, static)
-            y = self.forward(*values, **static)
-            for observer in reversed(state.observers):
-                observer.after_forward(self, values, static, y)
-            return y
+            if state.observers:
+                return self._run_observed(list(values), static, state)
+            return self.forward(*values, **static)
         except TinygradError:
             raise
         except (ValueError, TypeError, IndexError) as error:
             raise self._explain(error, values) from error
+
+    def _run_observed(self, values: list[Any], static: dict[str, Any], state: State) -> Any:
+        for observer in state.observers:
+            observer.before_forward(self, values, static)
+        y = self.forward(*values, **static)
+        for observer in reversed(state.observers):
+            observer.after_forward(self, values, static, y)
+        return y
 
     def _explain(self, error: Exception, values: Sequence[Any]) -> TinygradError:
         """NumPy's complaint, with the op's name and what arrived."""
@@ -233,10 +238,11 @@ class Op:
     ) -> Sequence[Any]:
         """The gradients of the inputs, None for each that has no parent."""
         if self.vjp_kind == "per input":
-            return [
-                None if parent is None or vjp is None else vjp(g, y, *args, **static)
-                for parent, vjp in zip(parents, self.vjps, strict=True)
-            ]
+            out = []
+            for parent, vjp in zip(parents, self.vjps):  # noqa: B905 (strict costs; equal by _bind)
+                needed = parent is not None and vjp is not None
+                out.append(vjp(g, y, *args, **static) if needed else None)
+            return out
         (vjp,) = self.vjps
         assert vjp is not None
         if self.vjp_kind == "each":
@@ -252,10 +258,10 @@ class Op:
             )
         return gradients
 
-    def _find_kept(self, needs: int, n: int) -> tuple[tuple[bool, ...], bool]:
-        """(which inputs, whether the output) the gradients of the inputs in the mask `needs` read."""
+    def _find_kept(self, needs: int, n: int) -> tuple[bool, tuple[bool, ...], bool]:
+        """What the gradients of the inputs in the mask `needs` read: (all inputs?, which, the output?)."""
         if self.reference is not None:  # a higher order runs the reference again, on every input
-            return (True,) * n, True
+            return True, (True,) * n, True
         if not self.vjp_kind:
             raise NotDifferentiableError(
                 f"{self.name}: has no derivative rule, and an input requires a gradient; detach() "
@@ -269,10 +275,8 @@ class Op:
             (vjp,) = self.vjps
             assert vjp is not None
             reads = [_reads(vjp, n, skip=1 if self.vjp_kind == "each" else 0)]
-        return (
-            tuple(any(inputs[i] for inputs, _ in reads) for i in range(n)),
-            any(output for _, output in reads),
-        )
+        inputs = tuple(any(inputs[i] for inputs, _ in reads) for i in range(n))
+        return all(inputs), inputs, any(output for _, output in reads)
 
     # -- arguments ----------------------------------------------------------------------------
 
@@ -423,9 +427,11 @@ def op(forward: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     return declare if forward is None else declare(forward)
 
 
-def _pick(ys: Any, *, index: int) -> Any:
-    return ys[index]
+PICK = Op(lambda ys, /, *, index: ys[index], name="pick")
+"""The op of a node that stands for one output of several; the sweep gathers their gradients."""
 
 
-PICK = Op(_pick, name="pick")
-"""The node of one output of an op that has several; the sweep gathers their gradients."""
+def pick(node: Node, index: int, y: Any) -> Node:
+    """The node of output `index`, the array `y`, of an op with several."""
+    scope = node.scope
+    return Node(PICK, [node], [node], {"index": index}, None, None, y.shape, y.dtype, scope)
