@@ -348,6 +348,9 @@ def read_csv(path: StrPath) -> tuple[Images, Labels]:
             first = next(lines, None)
         if first is None:
             _refuse(path, "line 1", "the file holds no rows", "give lines of label,pixel,...,pixel")
+        if "," not in first[1]:
+            remedy = "give lines of label,pixel,...,pixel"
+            _refuse(path, f"line {first[0]:,}", "no comma in the first row", remedy)
         columns = len(_fields(first[1]))
         side = _side(columns - 1, f"{os.fspath(path)}: line {first[0]:,}")
         rows = itertools.chain([first], lines)
@@ -374,7 +377,7 @@ def _fields(line: str) -> list[str]:
 
 def _is_header(line: str) -> bool:
     fields = _fields(line)
-    return not _NUMBER.fullmatch(fields[0]) and len(set(fields)) == len(fields)
+    return len(fields) > 1 and not _NUMBER.fullmatch(fields[0]) and len(set(fields)) == len(fields)
 
 
 def _parse(block: list[Line], columns: int, path: StrPath) -> Images:
