@@ -8,7 +8,8 @@
 Tensor([3., 0.], dtype=float32)
 """
 
-from tinygrad_cnn import errors, kernels, nn, optim
+from tinygrad_cnn import errors, kernels, models, nn, optim
+from tinygrad_cnn.core.anomaly import detect_anomaly
 from tinygrad_cnn.core.modes import (
     enable_grad,
     is_grad_enabled,
@@ -28,6 +29,7 @@ __all__ = [
     "Parameter",
     "Tensor",
     "TinygradError",
+    "detect_anomaly",
     "enable_grad",
     "errors",
     "grad",
@@ -38,6 +40,7 @@ __all__ = [
     "jvp",
     "kernels",
     "manual_seed",
+    "models",
     "nn",
     "no_grad",
     "op",
