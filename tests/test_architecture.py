@@ -18,19 +18,8 @@ import tinygrad_cnn
 ROOT = Path(__file__).parents[1]
 FACES = [
     "tinygrad_cnn",
-    *(
-        f"tinygrad_cnn.{name}"
-        for name in (
-            "ops",
-            "nn",
-            "nn.functional",
-            "nn.init",
-            "nn.utils",
-            "optim",
-            "optim.lr_scheduler",
-        )
-    ),
-    *(f"tinygrad_cnn.{name}" for name in ("data", "models", "train", "viz", "testing", "cli")),
+    *(f"tinygrad_cnn.{name}" for name in ("core", "kernels", "ops", "nn", "optim")),
+    *(f"tinygrad_cnn.{name}" for name in ("data", "models", "viz", "testing", "train", "cli")),
 ]
 """The modules whose `__all__` is a promise to users."""
 
