@@ -33,6 +33,8 @@ class _BatchNorm(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         positive(self, num_features=num_features)
@@ -42,7 +44,7 @@ class _BatchNorm(Module):
         self.affine = affine
         self.track_running_stats = track_running_stats
         self.weight = empty(num_features) if affine else None
-        self.bias = empty(num_features) if affine else None
+        self.bias = empty(num_features) if affine and bias else None
         self.running_mean: Tensor | None
         self.running_var: Tensor | None
         self.num_batches_tracked: Tensor | None
@@ -63,9 +65,7 @@ class _BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Weight 1, bias 0, no batches seen."""
         self.reset_running_stats()
-        if self.weight is not None and self.bias is not None:
-            init.ones_(self.weight)
-            init.zeros_(self.bias)
+        _ones_and_zeros(self)
 
     def forward(self, x: Array) -> Array:
         if x.ndim not in self.shapes or x.shape[1] != self.num_features:
@@ -95,7 +95,7 @@ class _BatchNorm(Module):
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
@@ -166,7 +166,8 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         )
 
 
@@ -182,7 +183,13 @@ class GroupNorm(Module):
     """
 
     def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         divides(self, "num_groups", num_groups, num_channels=num_channels)
@@ -191,7 +198,7 @@ class GroupNorm(Module):
         self.eps = eps
         self.affine = affine
         self.weight = empty(num_channels) if affine else None
-        self.bias = empty(num_channels) if affine else None
+        self.bias = empty(num_channels) if affine and bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -202,10 +209,13 @@ class GroupNorm(Module):
         return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
-def _ones_and_zeros(norm: LayerNorm | GroupNorm) -> None:
+def _ones_and_zeros(norm: _BatchNorm | LayerNorm | GroupNorm) -> None:
     if norm.weight is not None:
         init.ones_(norm.weight)
     if norm.bias is not None:

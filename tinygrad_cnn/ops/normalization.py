@@ -97,7 +97,7 @@ def batch_norm(
             raise ConfigError("batch_norm: with training=False it needs running_mean and running_var")
         rstd = 1 / np.sqrt(running_var + eps)
         slope = weight * rstd.astype(x.dtype)
-        shift = bias - slope * running_mean.astype(x.dtype)
+        shift = slope * -running_mean.astype(x.dtype) + bias  # bias last: it may be an array
         return x * _per_channel(slope, x.ndim) + _per_channel(shift, x.ndim)
     n = x.size // channels if channels else 0
     if n <= 1:
