@@ -257,6 +257,9 @@ class Tensor:
             )
         return np.array(self.data, dtype=dtype, copy=copy)
 
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        return f.array_ufunc(ufunc, method, inputs, options)
+
     def __float__(self) -> float:
         return float(self.item())
 

@@ -126,6 +126,7 @@ from tinygrad_cnn.ops.normalization import (
     instance_norm,
     layer_norm,
 )
+from tinygrad_cnn.ops.numpy_ufuncs import array_ufunc
 from tinygrad_cnn.ops.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -335,3 +336,4 @@ __all__ = [
 
 # Tensor's methods and the reverse sweep find the ops here: the core knows none of them by name.
 vars(functions).update({name: globals()[name] for name in __all__})
+functions.array_ufunc = array_ufunc
