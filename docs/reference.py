@@ -1,7 +1,7 @@
-"""The API reference: a directive that documents what a module shows to users.
+r"""The API reference: a directive that documents what a module shows to users.
 
 Docstrings are written to be read in the source and in `help()`: plain text and formulas, not
-reStructuredText. They are translated here, so that nobody needs to write `x\\_` or `|x\\|`.
+reStructuredText. They are translated here, so that nobody needs to write `x\_` or `\|x|`.
 """
 
 from __future__ import annotations
