@@ -260,6 +260,9 @@ class Tensor:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         return f.array_ufunc(ufunc, method, inputs, options)
 
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return f.array_function(function, args, kwargs)
+
     def __float__(self) -> float:
         return float(self.item())
 

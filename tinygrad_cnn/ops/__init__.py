@@ -126,6 +126,7 @@ from tinygrad_cnn.ops.normalization import (
     instance_norm,
     layer_norm,
 )
+from tinygrad_cnn.ops.numpy_functions import array_function
 from tinygrad_cnn.ops.numpy_ufuncs import array_ufunc
 from tinygrad_cnn.ops.pooling import (
     adaptive_avg_pool1d,
@@ -337,3 +338,4 @@ __all__ = [
 # Tensor's methods and the reverse sweep find the ops here: the core knows none of them by name.
 vars(functions).update({name: globals()[name] for name in __all__})
 functions.array_ufunc = array_ufunc
+functions.array_function = array_function
