@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import doctest
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tinygrad_cnn.cli.parser import parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -80,3 +83,10 @@ def test_every_make_target_that_the_page_names_exists(page: Path) -> None:
         commands += re.findall(r"^(make .*?)(?:\s+#.*)?$", block, re.MULTILINE)
     named = {word for c in commands for word in c.split()[1:2] if re.fullmatch(r"[a-z-]+", word)}
     assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_command_line_takes_every_command_that_the_page_shows(page: Path) -> None:
+    for _, _, block in blocks(page, "sh", "console"):
+        for command in re.findall(r"^tinygrad-cnn (.*)$", block, re.MULTILINE):
+            parse(shlex.split(command, comments=True))  # raises ConfigError, naming the option
