@@ -32,7 +32,7 @@ class Checkpoint(NamedTuple):
 def save(path: str | os.PathLike[str], model: Module, config: JSON, metrics: JSON) -> None:
     """Write the model's state_dict, with the configuration that rebuilds it, in one piece."""
     # The library writes an array's buffer as it lies in memory, so that must be C order.
-    weights = {name: np.ascontiguousarray(array) for name, array in model.state_dict().items()}
+    weights = {name: np.asarray(array, order="C") for name, array in model.state_dict().items()}
     metadata = {
         "format": "tinygrad-cnn",
         "config": json.dumps(config),

@@ -141,7 +141,8 @@ def contact_sheet(
         )
     columns = max(5, min(columns, len(images)))  # five leave room for the title
     rows = max(-(-len(images) // columns), 1)
-    figure = figure or new_figure(1.1 * columns, 1.5 * rows + 0.4)
+    lines = 1 + max((caption.count("\n") for caption in captions), default=0)
+    figure = figure or new_figure(1.1 * columns, (1.15 + 0.13 * lines) * rows + 0.3)
     if title:
         figure.suptitle(title, fontsize=11, x=0.01, ha="left")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()

@@ -71,6 +71,7 @@ class ProgressBar(Callback):
 
 def _write(line: str) -> None:
     require("tqdm.auto", "train").tqdm.write(line, file=sys.stdout)
+    sys.stdout.flush()  # a log that is followed shall not lag by a buffer of epochs
 
 
 def _is_interactive(stream: TextIO) -> bool:

@@ -1,0 +1,204 @@
+"""The commands, run in this process: what they print, what they leave behind, how they exit."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinygrad_cnn import __version__
+from tinygrad_cnn.cli import main
+from tinygrad_cnn.data import EmbeddedMNIST, load_digits
+from tinygrad_cnn.train import checkpoint
+
+Image = pytest.importorskip("PIL.Image")
+Printed = pytest.CaptureFixture[str]
+
+PICTURES = {"curves.png", "confusion.png", "errors.png"}
+
+
+def picture_of(digit: int, path: Path, size: int = 112, light: bool = False) -> Path:
+    """A real digit as somebody might draw it: large, off the centre, dark on light."""
+    dataset = EmbeddedMNIST(train=False)
+    pixels = dataset.images[int(np.flatnonzero(dataset.labels == digit)[0])]
+    drawn = Image.fromarray(pixels if light else 255 - pixels).resize((size, size))
+    sheet = Image.new("L", (3 * size, 2 * size), 0 if light else 255)
+    sheet.paste(drawn, (size // 2, size // 3))
+    sheet.save(path)
+    return path
+
+
+class TestTrain:
+    def test_leaves_a_run_folder_with_everything_in_it(self, runs: Path) -> None:
+        names = {file.name for file in (runs / "mnist-leaky-1").iterdir()}
+        assert names >= {"config.json", "log.csv", "best.safetensors", "report.md"} | PICTURES
+
+    def test_the_report_shows_every_picture_that_there_is(self, runs: Path) -> None:
+        folder = runs / "mnist-leaky-1"
+        shown = set(re.findall(r"!\[.*?\]\((.*?)\)", (folder / "report.md").read_text()))
+        assert shown == {file.name for file in folder.iterdir() if file.suffix in (".png", ".svg")}
+
+    def test_the_log_has_a_row_an_epoch(self, runs: Path) -> None:
+        with open(runs / "mnist-leaky-1" / "log.csv", newline="") as file:
+            assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
+
+    def test_the_configuration_says_what_was_asked_for(self, runs: Path, digits: Path) -> None:
+        config = json.loads((runs / "mnist-leaky-1" / "config.json").read_text())
+        assert config["recipe"]["epochs"] == 2
+        assert config["data"]["where"] == str(digits)
+        assert config["data"]["test"] == 50
+
+    def test_weights_carry_configuration_and_test_accuracy(self, runs: Path) -> None:
+        saved = checkpoint.load(runs / "mnist-leaky-1" / "best.safetensors")
+        config = json.loads((runs / "mnist-leaky-1" / "config.json").read_text())
+        assert saved.config == config
+        assert 0 <= saved.metrics["test_accuracy"] <= 1
+
+    def test_ends_with_accuracy_report_and_what_to_do_next(
+        self, digits: Path, capsys: Printed
+    ) -> None:
+        assert main(["train", "--epochs=1", f"--data-dir={digits}"]) == 0
+        *_, accuracy, report, predict = capsys.readouterr().out.splitlines()
+        assert re.match(r"Test accuracy +\d+\.\d\d% \(\d+ of 50;", accuracy)
+        assert report.split() == ["Report", "runs/mnist-leaky-1/report.md"]
+        assert predict.endswith("tinygrad-cnn predict IMAGE.png --model runs/mnist-leaky-1")
+
+    def test_runs_are_numbered(self, digits: Path) -> None:
+        for _ in range(2):
+            assert main(["train", "--epochs=1", "--quiet", f"--data-dir={digits}"]) == 0
+        assert sorted(path.name for path in Path("runs").iterdir()) == [
+            "mnist-leaky-1",
+            "mnist-leaky-2",
+        ]
+
+    def test_one_seed_gives_the_same_weights_to_the_bit(self, digits: Path) -> None:
+        for seed in (7, 7, 8):
+            arguments = ["--epochs=2", "--quiet", f"--seed={seed}", f"--data-dir={digits}"]
+            assert main(["train", *arguments]) == 0
+        a, b, c = (
+            checkpoint.load(f"runs/mnist-leaky-{n}/best.safetensors").weights for n in (1, 2, 3)
+        )
+        assert all(a[name].tobytes() == b[name].tobytes() for name in a)
+        assert any(a[name].tobytes() != c[name].tobytes() for name in a)
+
+    def test_settings_are_changed_by_flag_and_by_name(self, digits: Path) -> None:
+        changes = ["--lr=0.02", "--set", "momentum=0.5", "--set", "clip_grad_norm=none"]
+        main(["train", "--epochs=1", "--quiet", f"--data-dir={digits}", *changes])
+        recipe = json.loads(Path("runs/mnist-leaky-1/config.json").read_text())["recipe"]
+        assert (recipe["lr"], recipe["momentum"], recipe["clip_grad_norm"]) == (0.02, 0.5, None)
+
+    def test_the_report_tells_the_command_that_repeats_it(self, digits: Path) -> None:
+        main(["train", "--epochs=1", "--quiet", "--seed=3", f"--data-dir={digits}"])
+        first = checkpoint.load("runs/mnist-leaky-1/best.safetensors").weights
+        report = Path("runs/mnist-leaky-1/report.md").read_text()
+        (command,) = re.findall(r"^tinygrad-cnn (train .*)$", report, re.MULTILINE)
+        assert main([*command.split(), "--quiet"]) == 0
+        again = checkpoint.load("runs/mnist-leaky-2/best.safetensors").weights
+        assert all(first[name].tobytes() == again[name].tobytes() for name in first)
+
+    def test_quiet_prints_the_summary_alone(self, digits: Path, capsys: Printed) -> None:
+        main(["train", "--epochs=1", "--quiet", f"--data-dir={digits}"])
+        assert len(capsys.readouterr().out.strip().splitlines()) == 4
+
+    def test_a_target_that_is_reached_ends_the_training(
+        self, digits: Path, capsys: Printed
+    ) -> None:
+        main(["train", "--quiet", "--target-accuracy=0.01", f"--data-dir={digits}"])
+        assert "Stopped after 1 epoch: val_accuracy has reached the target of 1.00%" in (
+            capsys.readouterr().out
+        )
+
+    def test_csv_digits_are_trained_on_and_a_fifth_is_held_out(self, digits: Path) -> None:
+        main(["data", f"--data-dir={digits}", "--csv=exported"])
+        file = "exported/mnist_train.csv"
+        assert main(["train", "--epochs=1", "--quiet", f"--data-dir={file}"]) == 0
+        data = json.loads(Path("runs/mnist-leaky-1/config.json").read_text())["data"]
+        assert (data["train"], data["validation"], data["test"]) == (144, 16, 40)
+
+
+class TestEvaluate:
+    def test_gives_the_accuracy_that_the_run_reached(
+        self, runs: Path, digits: Path, capsys: Printed
+    ) -> None:
+        run = runs / "mnist-leaky-1"
+        assert main(["evaluate", str(run), f"--data-dir={digits}"]) == 0
+        reached = checkpoint.load(run / "best.safetensors").metrics["test_accuracy"]
+        assert f"accuracy {reached:.2%}" in capsys.readouterr().out
+
+    def test_takes_the_newest_run(self, runs: Path, digits: Path, capsys: Printed) -> None:
+        assert main(["evaluate", f"--out={runs}", f"--data-dir={digits}"]) == 0
+        assert str(runs / "mnist-leaky-1") in capsys.readouterr().out
+
+    def test_has_a_line_for_each_class(self, runs: Path, digits: Path, capsys: Printed) -> None:
+        main(["evaluate", f"--out={runs}", f"--data-dir={digits}"])
+        assert re.findall(r"^(\d) ", capsys.readouterr().out, re.MULTILINE) == list("0123456789")
+
+
+class TestPredict:
+    @pytest.mark.parametrize("suffix", ["png", "jpg"])
+    @pytest.mark.parametrize("light", [False, True])
+    def test_prints_digit_probability_and_runner_up(
+        self, runs: Path, capsys: Printed, suffix: str, light: bool
+    ) -> None:
+        path = picture_of(1, Path(f"mine.{suffix}"), light=light)
+        assert main(["predict", str(path), f"--out={runs}"]) == 0
+        head, line = capsys.readouterr().out.splitlines()
+        assert head.split() == ["image", "digit", "probability", "runner-up"]
+        assert re.fullmatch(r"mine\.\w+ +\d +\d+\.\d% +\d \(\d+\.\d%\)", line)
+
+    def test_takes_several_images_and_a_file_of_weights(self, runs: Path, capsys: Printed) -> None:
+        paths = [str(picture_of(d, Path(f"{d}.png"))) for d in (3, 4)]
+        weights = runs / "mnist-leaky-1" / "best.safetensors"
+        assert main(["predict", *paths, f"--model={weights}"]) == 0
+        assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == paths
+
+
+class TestData:
+    def test_counts_the_digits_of_each_class(self, capsys: Printed) -> None:
+        assert main(["data"]) == 0
+        out = capsys.readouterr().out
+        assert "inside the package: images of 28 x 28" in out
+        assert re.search(r"all +8,000 +2,000", out)
+
+    def test_draws_a_sheet(self, digits: Path, capsys: Printed) -> None:
+        assert main(["data", f"--data-dir={digits}", "--sheet=sheet.png"]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == "sheet.png"
+        with Image.open("sheet.png") as sheet:
+            assert sheet.width > 500
+
+    @pytest.mark.parametrize("option", ["--csv", "--idx"])
+    def test_what_it_exports_is_read_back_the_same(self, digits: Path, option: str) -> None:
+        assert main(["data", f"--data-dir={digits}", option, "exported"]) == 0
+        exported, original = load_digits("exported"), load_digits(digits)
+        for a, b in zip(exported, original, strict=True):
+            assert a is not None
+            assert b is not None
+            np.testing.assert_array_equal(a.images, b.images)
+            np.testing.assert_array_equal(a.labels, b.labels)
+
+    def test_the_environment_names_a_data_directory(
+        self, digits: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+    ) -> None:
+        monkeypatch.setenv("TINYGRAD_CNN_DATA", str(digits))
+        assert main(["data"]) == 0
+        assert str(digits) in capsys.readouterr().out
+
+
+class TestHelp:
+    @pytest.mark.parametrize("command", ["train", "evaluate", "predict", "graph", "data"])
+    def test_every_command_shows_examples(self, command: str, capsys: Printed) -> None:
+        with pytest.raises(SystemExit) as ended:
+            main([command, "--help"])
+        out = capsys.readouterr().out
+        assert ended.value.code == 0
+        assert f"examples:\n  tinygrad-cnn {command}" in out
+        assert max(map(len, out.splitlines())) <= 100
+
+    def test_the_version_is_the_package_s(self, capsys: Printed) -> None:
+        with pytest.raises(SystemExit):
+            main(["--version"])
+        assert capsys.readouterr().out == f"tinygrad-cnn {__version__}\n"

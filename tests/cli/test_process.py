@@ -1,0 +1,79 @@
+"""The command as a process of its own: signals, pipes, exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinygrad_cnn.train import checkpoint
+
+COMMAND = [sys.executable, "-m", "tinygrad_cnn.cli"]
+REPOSITORY = Path(__file__).parents[2]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+
+posix = pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+
+
+@posix
+def test_ctrl_c_writes_what_was_reached_and_exits_130(digits: Path) -> None:
+    with start(
+        "train", "--epochs=9999", "--set", "patience=9999", f"--data-dir={digits}"
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("  2/9999"):
+                process.send_signal(signal.SIGINT)
+                break
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "Interrupted after" in out
+    folder = Path("runs/mnist-leaky-1")
+    assert len((folder / "log.csv").read_text().splitlines()) >= 3
+    assert "**Interrupted after" in (folder / "report.md").read_text()
+    assert "test_accuracy" in checkpoint.load(folder / "best.safetensors").metrics
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_an_error_is_one_line_without_a_traceback() -> None:
+    with start("evaluate", "no/such/run") as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert out == ""
+    assert err == "tinygrad-cnn: no/such/run: no such run; `train` writes one below runs/\n"
+
+
+@posix
+def test_a_reader_that_leaves_is_no_error() -> None:
+    with start("data") as process:
+        assert process.stdout
+        process.stdout.close()
+        assert process.stderr
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 0
+
+
+def test_two_processes_with_one_seed_give_the_same_bits(digits: Path) -> None:
+    arguments = ["train", "--quiet", "--epochs=1", f"--data-dir={digits}"]
+    both = [start(*arguments) for _ in range(2)]  # at once: they must also not share a run folder
+    for process in both:
+        with process:
+            _, err = process.communicate(timeout=60)
+            assert process.returncode == 0, err
+    a, b = (checkpoint.load(f"runs/mnist-leaky-{n}/best.safetensors").weights for n in (1, 2))
+    assert all(a[name].tobytes() == b[name].tobytes() for name in a)

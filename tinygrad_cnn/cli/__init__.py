@@ -1,0 +1,45 @@
+"""The command `tinygrad-cnn`: train, evaluate, predict, graph, data.
+
+Exit codes: 0 done; 2 something that the user can mend, told in one line on stderr; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from tinygrad_cnn.cli.parser import parse
+from tinygrad_cnn.errors import TinygradError
+
+__all__ = ["main"]
+
+USER_ERROR, INTERRUPTED = 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code.
+
+    >>> main(["data", "--data-dir", "nowhere"])
+    2
+    """
+    try:
+        arguments = parse(argv)
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone (`| head`): nothing to complain of
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (TinygradError, OSError) as error:
+        print(f"tinygrad-cnn: {_one_line(error)}", file=sys.stderr)
+        return USER_ERROR
+    return 0
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__

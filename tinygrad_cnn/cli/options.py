@@ -1,0 +1,29 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+RUNS = Path("runs")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """--data-dir and --full."""
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--data-dir",
+        metavar="PATH",
+        help="folder of MNIST's four files, a mnist.npz, or a label-first .csv; default: the "
+        "folder that TINYGRAD_CNN_DATA names, else the 10,000 digits inside the package",
+    )
+    group.add_argument(
+        "--full",
+        action="store_true",
+        help="the complete MNIST, 60,000 + 10,000 digits, downloaded where it is not found",
+    )
+
+
+def add_runs(parser: argparse.ArgumentParser, text: str) -> None:
+    """--out, the folder of the run folders."""
+    parser.add_argument("--out", type=Path, default=RUNS, metavar="DIR", help=text)

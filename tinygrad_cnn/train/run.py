@@ -1,0 +1,203 @@
+"""One training run from the recipe to the report, in a folder of its own.
+
+runs/mnist-leaky-1/
+    config.json         recipe, data, version: what it takes to do the same again
+    log.csv             a row an epoch
+    best.safetensors    the best epoch's weights
+    curves.png  confusion.png  errors.png  graph.svg
+    report.md           shows them all
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_cnn import __version__
+from tinygrad_cnn.data import ArrayDataset, DataLoader, split
+from tinygrad_cnn.errors import AnomalyError, CheckpointError, ConfigError
+from tinygrad_cnn.files import write_atomic
+from tinygrad_cnn.nn import Module
+from tinygrad_cnn.nn import functional as F
+from tinygrad_cnn.train import checkpoint, metrics, pictures, recipes, report
+from tinygrad_cnn.train.callbacks import CSVLogger, ModelCheckpoint, ProgressBar
+from tinygrad_cnn.train.history import Epoch, History
+from tinygrad_cnn.train.recipes import Data, Recipe
+from tinygrad_cnn.train.sources import Source
+from tinygrad_cnn.train.trainer import Trainer, predict
+
+CONFIG, LOG, WEIGHTS, REPORT = "config.json", "log.csv", "best.safetensors", "report.md"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a model does on a test set."""
+
+    dataset: ArrayDataset
+    logits: NDArray[Any]
+    loss: float
+    confusion: NDArray[Any]
+
+    @property
+    def hits(self) -> int:
+        """Number of images recognised."""
+        return int(self.confusion.trace())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images recognised."""
+        return self.hits / len(self.dataset)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run, whether it ended by itself or not."""
+
+    folder: Path
+    recipe: Recipe
+    config: dict[str, Any]
+    model: Module
+    history: History
+    best: Epoch | None
+    scores: Scores
+    seconds: float
+    stopped: BaseException | None  # Ctrl-C, or the AnomalyError of a loss that became NaN
+
+
+@np.errstate(all="ignore")  # TerminateOnNaN says where a NaN began; NumPy would say it did
+def train(
+    recipe: Recipe, source: Source, out: str | os.PathLike[str] = "runs", progress: bool = True
+) -> Result:
+    """Train, evaluate once on the test set, and write the run folder below `out`.
+
+    Ctrl-C and a loss that becomes NaN end the training and not the run: what was reached is
+    evaluated and written all the same, and the exception is handed back as `stopped`.
+    """
+    train_set, validation = split(source.train, recipe.validation, recipe.seed)
+    data = Data(train_set, validation, source.test)
+    loaders = recipe.loaders(data)
+    model = recipe.model()
+    config = _config(recipe, data, source)
+    folder = create_folder(out, recipe.name)
+    _write_json(folder / CONFIG, config)
+    trainer = Trainer(
+        model,
+        recipe.optimizer(model),
+        callbacks=[
+            *recipe.callbacks(),
+            ModelCheckpoint(folder / WEIGHTS, "val_accuracy", config=config),
+            CSVLogger(folder / LOG),
+            *([ProgressBar()] if progress else []),
+        ],
+        clip_grad_norm=recipe.clip_grad_norm,
+    )
+    started, stopped = time.perf_counter(), None
+    try:
+        trainer.fit(loaders.train, loaders.validation, epochs=recipe.epochs)
+    except (KeyboardInterrupt, AnomalyError) as error:
+        stopped = error
+    seconds = time.perf_counter() - started
+    result = Result(
+        folder=folder,
+        recipe=recipe,
+        config=config,
+        model=model,
+        history=trainer.history,
+        best=trainer.history.best("val_accuracy"),
+        scores=score(model, loaders.test),
+        seconds=seconds,
+        stopped=stopped,
+    )
+    _write(result)
+    return result
+
+
+def score(model: Module, loader: DataLoader) -> Scores:
+    """Run `model` over a test set and count."""
+    dataset = loader.dataset
+    logits, labels = predict(model, loader)
+    confusion = metrics.confusion_matrix(labels, logits.argmax(axis=-1), len(dataset.classes))
+    return Scores(dataset, logits, float(F.cross_entropy(logits, labels)), confusion)
+
+
+def load(path: str | os.PathLike[str]) -> tuple[Recipe, Module, dict[str, Any]]:
+    """(recipe, model, config) of a run folder, or of a file of weights that a run wrote.
+
+    Raises:
+        CheckpointError: the weights are damaged, or are not those of the network that they name.
+        ConfigError: neither a run folder nor a file.
+    """
+    path = Path(path)
+    if path.is_dir() and not (path / WEIGHTS).exists():
+        raise ConfigError(f"{path}: holds no {WEIGHTS}; give a folder that `train` wrote")
+    if not path.exists():
+        raise ConfigError(f"{path}: no such run; `train` writes one below runs/")
+    file = path / WEIGHTS if path.is_dir() else path
+    saved = checkpoint.load(file)
+    try:
+        recipe = recipes.from_settings(saved.config["recipe"])
+    except (KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(
+            f"{file}: its configuration names no recipe known here ({error}); "
+            "use the version of tinygrad_cnn that wrote it"
+        ) from error
+    model = recipe.build()
+    checkpoint.restore(file, model)
+    return recipe, model, saved.config
+
+
+def newest(out: str | os.PathLike[str] = "runs") -> Path:
+    """The run folder below `out` whose weights were written last."""
+    found = sorted(Path(out).glob(f"*/{WEIGHTS}"), key=lambda file: file.stat().st_mtime)
+    if not found:
+        raise ConfigError(f"{out}: holds no run yet; `tinygrad-cnn train` makes one")
+    return found[-1].parent
+
+
+def create_folder(out: str | os.PathLike[str], name: str) -> Path:
+    """Make `<out>/<name>-<n>` with the next free n; two runs at once never get the same."""
+    parent = Path(out)
+    parent.mkdir(parents=True, exist_ok=True)
+    taken = [folder.name.removeprefix(f"{name}-") for folder in parent.glob(f"{name}-*")]
+    n = max((int(end) for end in taken if end.isdecimal()), default=0)
+    while True:
+        n += 1
+        try:
+            (parent / f"{name}-{n}").mkdir()
+        except FileExistsError:
+            continue
+        return parent / f"{name}-{n}"
+
+
+def _config(recipe: Recipe, data: Data, source: Source) -> dict[str, Any]:
+    return {
+        "recipe": recipes.settings(recipe),
+        "data": {
+            "where": source.where,
+            "options": source.options,
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "test": len(data.test),
+        },
+        "version": __version__,
+    }
+
+
+def _write(result: Result) -> None:
+    """The weights with what they reached, the pictures, the report."""
+    reached = {"test_accuracy": result.scores.accuracy, "test_loss": result.scores.loss}
+    epoch = vars(result.best) if result.best else {}
+    checkpoint.save(result.folder / WEIGHTS, result.model, result.config, {**epoch, **reached})
+    missing = pictures.draw_all(result)
+    write_atomic(result.folder / REPORT, report.markdown(result, missing))
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_atomic(path, json.dumps(content, indent=2) + "\n")
