@@ -83,7 +83,7 @@ class Module:
     training: bool
     _persistent: dict[str, bool]  # buffer name -> whether state_dict() holds it
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Module:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         # Here, not in __init__: a subclass that forgets super().__init__() is whole all the same.
         self = super().__new__(cls)
         vars(self).update(training=True, _persistent={})
