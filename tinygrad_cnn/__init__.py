@@ -22,13 +22,14 @@ from tinygrad_cnn.core.tensor import Parameter, Tensor
 from tinygrad_cnn.errors import TinygradError
 from tinygrad_cnn.ops import *  # noqa: F403
 from tinygrad_cnn.ops import __all__ as _ops
-from tinygrad_cnn.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from tinygrad_cnn.transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __version__ = "0.1.0"
 __all__ = [
     "Parameter",
     "Tensor",
     "TinygradError",
+    "checkpoint",
     "detect_anomaly",
     "enable_grad",
     "errors",

@@ -7,6 +7,7 @@
     jacobian(f)          x -> J                          of shape y.shape + x.shape
     hessian(f)           x -> d^2 f/dx^2                 of shape x.shape + x.shape
     hvp(f, xs, vs)       H v                             without H
+    checkpoint(f, *xs)   f(*xs), computed again for the gradient instead of saved
 
 Arguments and results may be numbers, arrays, Tensors, and nested lists, tuples and dicts of them. Given
 arrays, the derivatives are arrays. Given Tensors, or inside another transform, they are Tensors that can
@@ -24,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.backward import gradients_of
-from tinygrad_cnn.core.modes import enable_grad
+from tinygrad_cnn.core.modes import enable_grad, rng
 from tinygrad_cnn.core.node import Leaf
-from tinygrad_cnn.core.op import as_array
+from tinygrad_cnn.core.op import Op, as_array
 from tinygrad_cnn.core.tensor import Tensor, wrap
 from tinygrad_cnn.errors import DTypeError, GraphError, ShapeError
 from tinygrad_cnn.ops import alias, sum
@@ -343,3 +344,80 @@ def _matching(tangents: Any, leaves: Sequence[Any], what: str) -> list[Any]:
             raise ShapeError(f"{what} must have its argument's shape {x.shape}, got {v.shape}")
         out.append(v)
     return out
+
+
+# -- less memory ----------------------------------------------------------------------------------
+
+
+def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
+    """f(*args), without the arrays that its gradient needs: backward() runs f again to have them.
+
+    Memory for one f instead of all, time for one more forward. f takes arrays and Tensors, and may use
+    others (a Module's parameters); it returns a Tensor or a tuple of them, and must compute the same
+    the second time. Random numbers drawn by dropout are drawn again.
+
+    Source: Chen et al., Training deep nets with sublinear memory cost, 2016.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> sum(checkpoint(lambda x: x * x * x, x)).backward()
+    >>> x.grad
+    Tensor([ 3., 12.], dtype=float32)
+    """
+    start, random_state = Leaf((), np.dtype(float)).seq, rng().bit_generator.state
+    inputs = [_stand_in(a) for a in args]
+    result = f(*inputs)
+    several = isinstance(result, tuple)
+    ys = result if several else (result,)
+    outside = _reached_before(start, ys)
+    arrays = [y.data for y in ys]
+    del result, ys  # and with them the graph
+
+    def again(g: Any, _y: Any, *saved: Any) -> list[Any]:
+        given = rng().bit_generator.state
+        rng().bit_generator.state = random_state
+        try:
+            with enable_grad():
+                fresh = [_fresh(a) if _is_float(a) else a for a in saved[: len(args)]]
+                out = f(*fresh)
+        finally:
+            rng().bit_generator.state = given
+        leaves = [a for a in fresh if isinstance(a, Tensor) and a.requires_grad]
+        outs, gs = (list(out), list(g)) if several else ([out], [g])
+        higher = any(isinstance(gi, Tensor) for gi in gs)
+        inputs = [*leaves, *outside]
+        found = iter(gradients_of(outs, gs, inputs, create_graph=higher, partial=True))
+        kept = [next(found) if isinstance(a, Tensor) and a.requires_grad else None for a in fresh]
+        return [t.data if t is not None and not higher else t for t in [*kept, *found]]
+
+    def forward(*_inputs: Any) -> Any:
+        return tuple(arrays) if len(arrays) > 1 else arrays[0]
+
+    rerun = Op(forward, name="checkpoint", outputs=len(arrays)).vjp_joint(again)
+    y = rerun(*args, *outside)
+    return (y if len(arrays) > 1 else (y,)) if several else y
+
+
+def _is_float(a: Any) -> bool:
+    return isinstance(a, Tensor | np.ndarray) and a.dtype.kind in "fc"
+
+
+def _stand_in(a: Any) -> Any:
+    """An argument cut off from the graph behind it, whose gradient can still be recorded."""
+    return wrap(a.data, Leaf(a.shape, a.dtype)) if isinstance(a, Tensor) and a.requires_grad else a
+
+
+def _reached_before(start: int, ys: Sequence[Any]) -> list[Tensor]:
+    """The Tensors, recorded before `start`, that f used without being given them."""
+    stack = [y._node for y in ys if isinstance(y, Tensor) and y._node is not None]
+    seen: set[int] = set()
+    found = []
+    while stack:
+        node = stack.pop()
+        if node.seq in seen:
+            continue
+        seen.add(node.seq)
+        if node.seq < start:
+            found.append(wrap(np.empty(0), node))
+        else:
+            stack.extend(p for p in node.parents if p is not None)
+    return found

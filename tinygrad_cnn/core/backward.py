@@ -56,15 +56,19 @@ def gradients_of(
     *,
     retain_graph: bool = False,
     create_graph: bool = False,
+    partial: bool = False,
 ) -> list[Tensor | None]:
     """dL/d(inputs) given dL/d(tensors); None for an input that the tensors do not depend on.
 
-    Touches no `.grad`, and pulls back through those nodes alone that lead to the inputs.
+    Touches no `.grad`, and pulls back through those nodes alone that lead to the inputs. Where one
+    input was computed from another, the derivatives are total ones, or, with `partial`, such that
+    hold the other inputs fixed.
     """
     nodes = [x._node for x in inputs]
     wanted = {node.seq for node in nodes if node is not None}
     found: dict[int, Any] = {}
-    for node, g, owned in _sweep(tensors, gradients, wanted, retain_graph, create_graph):
+    sweep = _sweep(tensors, gradients, wanted, retain_graph, create_graph, partial)
+    for node, g, owned in sweep:
         found[node.seq] = g if isinstance(g, Tensor) else wrap(g if owned else g.copy(), None)
     return [None if node is None else found.get(node.seq) for node in nodes]
 
@@ -75,6 +79,7 @@ def _sweep(
     wanted: set[int] | None,
     retain_graph: bool,
     create_graph: bool,
+    partial: bool = False,
 ) -> list[tuple[Any, Any, bool]]:
     """[(node, its gradient, owned)] for every leaf, or for every node in `wanted`."""
     pending: Pending = {}
@@ -82,6 +87,8 @@ def _sweep(
         if tensor._node is not None:
             _add(pending, tensor._node, _seed(tensor, gradient, create_graph), False)
     useful = None if wanted is None else _leading_to(wanted, [p[0] for p in pending.values()])
+    if useful is not None and wanted is not None and partial:
+        useful -= wanted
     state = STATE.get()
     token = STATE.set(State(create_graph, state.scope, state.observers))
     try:
