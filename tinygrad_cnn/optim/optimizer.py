@@ -139,7 +139,7 @@ class Optimizer:
          "param_groups": [{"lr": 0.001, ..., "params": [0, 1, ...]}]}
         """
         place = {id(p): i for i, p in enumerate(self._parameters())}
-        state = {place[id(p)]: _copy(s) for p, s in self.state.items()}
+        state = {place[id(p)]: _copy(s) for p, s in self.state.items() if s}
         groups = [{**g, "params": [place[id(p)] for p in g["params"]]} for g in self.param_groups]
         return {"state": dict(sorted(state.items())), "param_groups": groups}
 
