@@ -47,7 +47,7 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 0.0
     warmup: float = 1.0
-    clip_grad_norm: float | None = 1.0
+    clip_grad_norm: float | None = 5.0
     plateau_factor: float = 0.5
     plateau_patience: int = 2
     patience: int = 8

@@ -1,0 +1,120 @@
+"""Pictures of people's own digits come out as MNIST's are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinygrad_cnn.data import EmbeddedMNIST
+from tinygrad_cnn.errors import DataError
+from tinygrad_cnn.train import own_images
+
+Image = pytest.importorskip("PIL.Image")
+
+
+def stroke(size: int = 100) -> np.ndarray:
+    """A seven: a bar, and a slope from its right end down; 1 is ink."""
+    ink = np.zeros((size, size), np.float32)
+    ink[20:26, 30:62] = 1
+    for row in range(26, 80):
+        left = 56 - (row - 26) // 3
+        ink[row, left : left + 6] = 1
+    return ink
+
+
+def save(ink: np.ndarray, path: Path, **options: object) -> Path:
+    Image.fromarray((255 * (1 - ink)).astype(np.uint8)).save(path, **options)
+    return path
+
+
+def box(pixels: np.ndarray) -> tuple[int, int]:
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+    return int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+
+
+def centre_of_mass(pixels: np.ndarray) -> tuple[float, float]:
+    mass, i = pixels.sum(), np.arange(28)
+    return float(i @ pixels.sum(axis=1) / mass), float(i @ pixels.sum(axis=0) / mass)
+
+
+def test_the_digit_fills_20_pixels_and_its_mass_is_in_the_middle(tmp_path: Path) -> None:
+    pixels = own_images.read_digit(save(stroke(), tmp_path / "7.png"))
+    assert pixels.shape == (28, 28)
+    assert pixels.dtype == np.uint8
+    assert pixels.max() == 255
+    assert max(box(pixels)) == 20
+    assert centre_of_mass(pixels) == pytest.approx((14, 14), abs=0.5)
+
+
+def test_proportions_are_kept(tmp_path: Path) -> None:
+    height, width = box(own_images.read_digit(save(stroke(), tmp_path / "7.png")))
+    assert width / height == pytest.approx(32 / 60, abs=0.06)
+
+
+@pytest.mark.parametrize("move", [(0, 0), (15, 30), (-19, -25)])
+def test_where_the_digit_stands_does_not_matter(tmp_path: Path, move: tuple[int, int]) -> None:
+    here = own_images.read_digit(save(stroke(), tmp_path / "a.png"))
+    moved = np.roll(stroke(), move, axis=(0, 1))
+    np.testing.assert_array_equal(own_images.read_digit(save(moved, tmp_path / "b.png")), here)
+
+
+def test_light_on_dark_is_the_same_as_dark_on_light(tmp_path: Path) -> None:
+    dark = own_images.read_digit(save(stroke(), tmp_path / "dark.png"))
+    light = own_images.read_digit(save(1 - stroke(), tmp_path / "light.png"))
+    np.testing.assert_allclose(light.astype(int), dark, atol=1)
+
+
+def test_a_faint_pencil_is_as_good_as_ink(tmp_path: Path) -> None:
+    dark = own_images.read_digit(save(stroke(), tmp_path / "dark.png"))
+    faint = own_images.read_digit(save(0.2 + 0.3 * stroke(), tmp_path / "faint.png"))
+    np.testing.assert_allclose(faint.astype(int), dark, atol=2)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I;16"])
+def test_every_kind_of_picture_is_understood(tmp_path: Path, mode: str) -> None:
+    expected = own_images.read_digit(save(stroke(), tmp_path / "grey.png"))
+    grey = Image.fromarray((255 * (1 - stroke())).astype(np.uint8))
+    if mode == "I;16":
+        picture = Image.fromarray((65535 * (1 - stroke())).astype(np.uint16))
+    else:
+        picture = grey.convert(mode)
+    path = tmp_path / ("picture.tiff" if mode == "CMYK" else "picture.png")
+    picture.save(path)
+    np.testing.assert_allclose(own_images.read_digit(path).astype(int), expected, atol=2)
+
+
+def test_strokes_on_a_transparent_ground_are_found(tmp_path: Path) -> None:
+    expected = own_images.read_digit(save(stroke(), tmp_path / "grey.png"))
+    rgba = np.zeros((100, 100, 4), np.uint8)
+    rgba[..., 3] = 255 * stroke()
+    Image.fromarray(rgba).save(tmp_path / "clear.png")
+    np.testing.assert_array_equal(own_images.read_digit(tmp_path / "clear.png"), expected)
+
+
+def test_a_photo_is_turned_as_its_camera_says(tmp_path: Path) -> None:
+    expected = own_images.read_digit(save(stroke(), tmp_path / "upright.png"))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn me by 90 degrees clockwise"
+    path = save(np.rot90(stroke()), tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(own_images.read_digit(path), expected)
+
+
+@pytest.mark.parametrize("shape", [(40, 1), (1, 40), (1, 1)])
+def test_a_thin_stroke_is_a_digit_too(shape: tuple[int, int]) -> None:
+    pixels = own_images.centre(np.ones(shape, np.float32))
+    assert pixels.max() == 255
+    assert max(box(pixels)) == 20
+
+
+def test_mnist_s_own_digits_stay_almost_as_they_are() -> None:
+    images = EmbeddedMNIST(train=False).images[:50]
+    again = [own_images.centre(own_images.ink(i.astype(np.float32) / 255)) for i in images]
+    difference = np.abs(np.stack(again).astype(float) - images).mean()
+    assert difference < 12  # of 255; another digit of the same class is 40 away
+
+
+def test_a_blank_sheet_holds_no_digit(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"blank\.png: no digit found"):
+        own_images.read_digit(save(np.zeros((50, 50)), tmp_path / "blank.png"))
