@@ -14,6 +14,16 @@
     └── MissingDependencyError (ImportError)      an extra that is not installed
 
 Every message is advice: the rule, what arrived, the remedy.
+
+Beside them stand the warnings about code that runs and does not do what it seems to:
+
+    FootgunWarning (UserWarning)
+    ├── SoftmaxBeforeCrossEntropyWarning   the loss applies softmax itself
+    ├── StaleGradientWarning               a gradient was added to one that a step had used already
+    ├── MissingGradientWarning             a step found parameters without a gradient
+    └── TrainingModeWarning                a prediction with dropout or batch statistics active
+
+Each is silenced by its category: `warnings.simplefilter("ignore", errors.TrainingModeWarning)`.
 """
 
 from __future__ import annotations
@@ -68,6 +78,26 @@ class ConfigError(TinygradError, ValueError):
 
 class MissingDependencyError(TinygradError, ImportError):
     """An optional dependency is needed here and is not installed."""
+
+
+class FootgunWarning(UserWarning):
+    """The root of the warnings about code that runs and does not do what it seems to."""
+
+
+class SoftmaxBeforeCrossEntropyWarning(FootgunWarning):
+    """cross_entropy takes logits and applies softmax itself; it was given a softmax."""
+
+
+class StaleGradientWarning(FootgunWarning):
+    """backward() added to a gradient that an optimizer's step had used already."""
+
+
+class MissingGradientWarning(FootgunWarning):
+    """An optimizer's step found parameters without a gradient."""
+
+
+class TrainingModeWarning(FootgunWarning):
+    """A module in training mode was called under no_grad(), as for a prediction."""
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -115,10 +115,12 @@ class Leaf(Node):
     """A Tensor that requires a gradient and was not computed: here gradients arrive.
 
     The leaf, not the Tensor, holds `grad`: the graph needs no reference back to the Tensor.
+    `stale` says that an optimizer's step has used the gradient.
     """
 
-    __slots__ = ("grad",)
+    __slots__ = ("grad", "stale")
 
     def __init__(self, shape: Shape, dtype: np.dtype[Any]) -> None:
         super().__init__(None, (), (), {}, None, None, shape, dtype, None)
         self.grad: Any = None
+        self.stale = False

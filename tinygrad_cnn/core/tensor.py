@@ -165,12 +165,12 @@ class Tensor:
             value = value if isinstance(value, Tensor) else Tensor(value, dtype=self.dtype)
             if value.shape != self.shape:
                 raise ShapeError(f"grad: must have shape {self.shape}, got {value.shape}")
-        self._node.grad = value
+        self._node.grad, self._node.stale = value, False
 
     def zero_grad(self) -> None:
         """Forget the gradient: `.grad` is None again."""
         if isinstance(self._node, Leaf):
-            self._node.grad = None
+            self._node.grad, self._node.stale = None, False
 
     def backward(
         self, grad: Any = None, retain_graph: bool = False, create_graph: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,8 @@ import numpy as np
 from tinygrad_cnn import kernels
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.core.tensor import Tensor
-from tinygrad_cnn.errors import ConfigError, DTypeError, ShapeError
-from tinygrad_cnn.ops.activation import log_softmax
+from tinygrad_cnn.errors import ConfigError, DTypeError, ShapeError, SoftmaxBeforeCrossEntropyWarning
+from tinygrad_cnn.ops.activation import log_softmax, softmax
 from tinygrad_cnn.ops.elementwise import abs, softplus, where
 from tinygrad_cnn.ops.indexing import getitem
 from tinygrad_cnn.ops.reduction import mean, sum
@@ -65,6 +66,7 @@ def cross_entropy(
     1.3862943611198906
     """
     K = _check_logits(logits, "cross_entropy")
+    _warn_of_softmax(logits)
     if not 0 <= label_smoothing <= 1:
         raise ConfigError(f"cross_entropy: label_smoothing must be in 0..1, got {label_smoothing}")
     target = target.data if isinstance(target, Tensor) and target.dtype.kind in "biu" else target
@@ -86,6 +88,17 @@ def cross_entropy(
     if reduction == "mean":
         return sum(losses) / sum(scale)
     return reduce(_to_batch(losses, target), reduction, "cross_entropy")
+
+
+def _warn_of_softmax(logits: Any) -> None:
+    node = logits._node if isinstance(logits, Tensor) else None
+    if node is not None and node.op is softmax:
+        warnings.warn(
+            "cross_entropy applies softmax itself, and was given a softmax: gradients are small and "
+            "training is slow; give it the logits",
+            SoftmaxBeforeCrossEntropyWarning,
+            stacklevel=3,
+        )
 
 
 def _soft_cross_entropy(
