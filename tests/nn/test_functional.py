@@ -59,6 +59,10 @@ CASES = [
 ]
 
 
+def normal(*shape: int) -> np.ndarray:
+    return np.random.default_rng(shape).normal(size=shape)
+
+
 def as_torch(torch: Any, value: Any) -> Any:
     """A tensor that requires a gradient where ours would."""
     if not isinstance(value, np.ndarray):
@@ -78,7 +82,7 @@ def test_values_and_gradients_are_pytorchs(torch, name, args, kwargs):
     y = getattr(F, name)(*ours, **kwargs)
     expected = getattr(torch.nn.functional, name)(*theirs, **options)
     np.testing.assert_allclose(y.data, expected.detach().numpy(), rtol=1e-12, atol=1e-14)
-    g = RNG.normal(size=y.shape)
+    g = normal(*y.shape)
     y.backward(g)
     expected.backward(torch.tensor(g))
     np.testing.assert_allclose(ours[0].grad.data, theirs[0].grad.numpy(), rtol=1e-10, atol=1e-12)
@@ -161,7 +165,7 @@ def test_one_hot_marks_the_label():
 
 
 def test_flatten_and_unflatten_undo_each_other():
-    x = Tensor(RNG.normal(size=(2, 3, 4, 5)), requires_grad=True)
+    x = Tensor(normal(2, 3, 4, 5), requires_grad=True)
     y = F.flatten(x, 1, 2)
     assert y.shape == (2, 12, 5)
     np.testing.assert_array_equal(F.unflatten(y, 1, (3, -1)).data, x.data)
@@ -211,7 +215,7 @@ def test_scaled_dot_product_attention_agrees_with_pytorch(torch, options):
         *theirs, **{k: torch.tensor(v) if np.ndim(v) else v for k, v in options.items()}
     )
     np.testing.assert_allclose(y.data, expected.detach().numpy(), rtol=1e-10)
-    g = RNG.normal(size=y.shape)
+    g = normal(*y.shape)
     y.backward(g)
     expected.backward(torch.tensor(g))
     for a, b in zip(ours, theirs, strict=True):
@@ -255,7 +259,7 @@ def test_multihead_attention_agrees_with_pytorch(torch, options, masks):
     assert list(ours.state_dict()) == list(theirs.state_dict())
     theirs.load_state_dict({k: torch.from_numpy(v) for k, v in ours.state_dict().items()})
     sizes = (8, options.get("kdim", 8), options.get("vdim", 8))
-    inputs = [RNG.normal(size=(2, n, e)) for n, e in zip((4, 5, 5), sizes, strict=True)]
+    inputs = [normal(2, n, e) for n, e in zip((4, 5, 5), sizes, strict=True)]
     if not options.get("batch_first"):
         inputs = [x.swapaxes(0, 1) for x in inputs]
     q = Tensor(inputs[0], requires_grad=True)
@@ -269,7 +273,7 @@ def test_multihead_attention_agrees_with_pytorch(torch, options, masks):
     )
     np.testing.assert_allclose(y.data, ty.detach().numpy(), rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(weights.data, tweights.detach().numpy(), rtol=1e-10, atol=1e-12)
-    g = RNG.normal(size=y.shape)
+    g = normal(*y.shape)
     y.backward(g)
     ty.backward(torch.tensor(g))
     np.testing.assert_allclose(q.grad.data, tq.grad.numpy(), rtol=1e-9, atol=1e-12)
@@ -282,7 +286,7 @@ def test_multihead_attention_agrees_with_pytorch(torch, options, masks):
 def test_multihead_attention_works_without_a_batch_and_without_weights():
     manual_seed(0)
     attention = nn.MultiheadAttention(8, 4).to(np.float64)
-    x = RNG.normal(size=(5, 8))
+    x = normal(5, 8)
     y, weights = attention(Tensor(x), Tensor(x), Tensor(x))
     assert (y.shape, weights.shape) == ((5, 8), (5, 5))
     batched, none = attention(*[Tensor(x[:, None])] * 3, need_weights=False)
@@ -295,7 +299,7 @@ def test_multihead_attention_works_without_a_batch_and_without_weights():
 def test_attention_dropout_acts_in_training_mode_alone():
     manual_seed(0)
     attention = nn.MultiheadAttention(8, 2, dropout=0.5, batch_first=True)
-    x = Tensor(RNG.normal(size=(2, 5, 8)).astype(np.float32))
+    x = Tensor(normal(2, 5, 8).astype(np.float32))
     assert not np.array_equal(attention(x, x, x)[0].data, attention(x, x, x)[0].data)
     attention.eval()
     np.testing.assert_array_equal(attention(x, x, x)[0].data, attention(x, x, x)[0].data)

@@ -58,7 +58,7 @@ class _Conv(Module):
         uniform_fan_in(self.weight, self.bias)
 
     def forward(self, x: Array) -> Array:
-        return type(self).function(
+        return self.function(
             x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
         )
 
@@ -131,7 +131,7 @@ class _ConvTranspose(_Conv):
         return (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
 
     def forward(self, x: Array) -> Array:
-        return type(self).function(
+        return self.function(
             x,
             self.weight,
             self.bias,

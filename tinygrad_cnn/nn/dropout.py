@@ -19,7 +19,7 @@ class _Dropout(Module):
         self.p = probability(self, p)
 
     def forward(self, x: Array) -> Array:
-        return type(self).function(x, self.p, self.training)
+        return self.function(x, self.p, self.training)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

@@ -49,7 +49,7 @@ class _MaxPool(_Pool):
         self.ceil_mode = ceil_mode
 
     def forward(self, x: Array) -> Array:
-        return type(self).function(
+        return self.function(
             x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
         )
 
@@ -99,7 +99,7 @@ class _AvgPool(_Pool):
         self.count_include_pad = count_include_pad
 
     def forward(self, x: Array) -> Array:
-        return type(self).function(
+        return self.function(
             x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
         )
 
@@ -142,7 +142,7 @@ class _AdaptiveAvgPool(Module):
         self.output_size = output_size
 
     def forward(self, x: Array) -> Array:
-        return type(self).function(x, self.output_size)
+        return self.function(x, self.output_size)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
