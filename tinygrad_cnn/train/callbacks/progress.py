@@ -31,10 +31,11 @@ class ProgressBar(Callback):
     def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
         """Open the epoch's bar."""
         self.started, self.training_seconds = time.perf_counter(), 0.0
+        self.epoch = f"{epoch:>3}/{trainer.epochs}"
         self.bar = require("tqdm.auto", "train").tqdm(
             total=trainer.steps_per_epoch,
-            desc=f"{epoch:>3}/{trainer.epochs}",
-            bar_format="{desc} {bar} {n_fmt}/{total_fmt} {postfix}",
+            desc=self.epoch,
+            bar_format="{desc} {bar} {n_fmt}/{total_fmt}",  # a narrow window shortens the bar alone
             leave=False,
             dynamic_ncols=True,
             disable=not _is_interactive(sys.stderr),
@@ -44,9 +45,11 @@ class ProgressBar(Callback):
         """Advance the bar."""
         self.training_seconds = time.perf_counter() - self.started
         seen = trainer.running
-        speed = f"{self._speed(seen.images)} images/s"
-        text = f"loss {seen.loss:.4f}  accuracy {seen.accuracy:.2%}  {speed}"
-        self.bar.set_postfix_str(text, refresh=False)  # tqdm draws ten times a second, not always
+        self.bar.set_description_str(
+            f"{self.epoch}  loss {seen.loss:.4f}  accuracy {seen.accuracy:.2%}  "
+            f"{self._speed(seen.images)} images/s",
+            refresh=False,  # tqdm draws ten times a second, not always
+        )
         self.bar.update()
 
     def on_epoch_end(self, trainer: Trainer, row: Epoch) -> None:
@@ -57,8 +60,7 @@ class ProgressBar(Callback):
             validation = f"{row.val_loss:8.4f}  {row.val_accuracy:12.2%}"
         training = f"{row.train_loss:6.4f}  {row.train_accuracy:8.2%}"
         speed = f"{self._speed(trainer.running.images):>8}  {row.seconds:4.1f} s"
-        epoch = f"{row.epoch:>3}/{trainer.epochs:<2}"
-        _write(f"{epoch}  {training}  {validation}  {row.lr:7.5f}  {speed}")
+        _write(f"{self.epoch:<6}  {training}  {validation}  {row.lr:7.5f}  {speed}")
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Remove the bar of an epoch that was cut short."""
