@@ -18,14 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinygrad_cnn.data.download import IdxSource, idx_pair
-from tinygrad_cnn.data.formats import (
-    StrPath,
-    as_labels,
-    as_uint8,
-    read_csv,
-    read_idx,
-    read_npz,
-)
+from tinygrad_cnn.data.formats import read_csv, read_idx, read_npz
+from tinygrad_cnn.data.formats.common import StrPath, as_labels, as_uint8
 from tinygrad_cnn.errors import ConfigError, DataError
 
 DIGITS = [str(digit) for digit in range(10)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from tinygrad_cnn.data.formats import StrPath
+from tinygrad_cnn.data.formats.common import StrPath
 from tinygrad_cnn.errors import DataError, require
 
 DATA_VARIABLE = "TINYGRAD_CNN_DATA"

@@ -35,6 +35,7 @@ class Compose:
         self.transforms = transforms
 
     def __call__(self, batch: Array, rng: np.random.Generator) -> Array:
+        """The batch after the last transform."""
         for transform in self.transforms:
             batch = transform(batch, rng)
         return batch
@@ -54,6 +55,7 @@ class ToFloat:
     def __call__(
         self, batch: Array, rng: np.random.Generator | None = None
     ) -> npt.NDArray[np.float32]:
+        """(N, H, W) or (N, C, H, W) -> float32 (N, C, H, W)."""
         x = _with_channels(batch)
         scaled = np.divide(x, 255, dtype=np.float32) if x.dtype == np.uint8 else x
         return scaled.astype(np.float32, copy=False)
@@ -77,6 +79,7 @@ class Normalize:
     def __call__(
         self, batch: Array, rng: np.random.Generator | None = None
     ) -> npt.NDArray[np.float32]:
+        """Floating (N, C, H, W) -> float32 (N, C, H, W)."""
         mean, std = (np.reshape(v, (-1, 1, 1)).astype(np.float32) for v in (self.mean, self.std))
         y: npt.NDArray[np.float32] = (batch - mean) / std  # (C, 1, 1) against (N, C, H, W)
         return y
@@ -96,6 +99,7 @@ class RandomShift:
             )
 
     def __call__(self, batch: Array, rng: np.random.Generator) -> Array:
+        """The same shape and dtype, each image moved."""
         x, m = _with_channels(batch), self.pixels
         down, right = rng.integers(0, 2 * m, size=(2, len(x)), endpoint=True)
         padded = np.pad(x, ((0, 0), (0, 0), (m, m), (m, m)))
@@ -137,6 +141,7 @@ class RandomAffine:
             raise ConfigError(f"RandomAffine: scale is (low, high), positive; got {self.scale}")
 
     def __call__(self, batch: Array, rng: np.random.Generator) -> Array:
+        """The same shape, uint8 for uint8 and float32 for floats, each image transformed."""
         y = resample(_with_channels(batch), self.inverses(len(batch), rng)).reshape(batch.shape)
         # A weighted mean of values in 0..255 cannot leave 0..255: no clipping.
         return np.rint(y).astype(np.uint8) if batch.dtype == np.uint8 else y
