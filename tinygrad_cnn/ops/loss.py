@@ -69,6 +69,7 @@ def cross_entropy(
     _warn_of_softmax(logits)
     if not 0 <= label_smoothing <= 1:
         raise ConfigError(f"cross_entropy: label_smoothing must be in 0..1, got {label_smoothing}")
+    target = np.asarray(target) if isinstance(target, list | tuple) else target
     target = target.data if isinstance(target, Tensor) and target.dtype.kind in "biu" else target
     if target.dtype.kind == "f":
         return _soft_cross_entropy(logits, target, weight, label_smoothing, reduction)
