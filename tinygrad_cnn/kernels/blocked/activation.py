@@ -1,0 +1,77 @@
+"""Elementwise kernels, a piece at a time, so that temporaries never leave the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tinygrad_cnn.kernels import reference
+from tinygrad_cnn.kernels.blocked.memory import bits, workspace
+from tinygrad_cnn.kernels.blocked.workers import share
+from tinygrad_cnn.kernels.geometry import Array
+
+PIECE = 1 << 15  # elements at a time
+
+
+def _in_pieces(work: Callable[..., None], *arrays: Array) -> None:
+    """work(*pieces) over corresponding pieces of contiguous arrays of one size."""
+    if arrays[0].size <= PIECE:
+        work(*arrays)
+        return
+    flat = [a.reshape(-1) for a in arrays]
+
+    def span(start: int, stop: int) -> None:
+        for first in range(start, stop, PIECE):
+            at = slice(first, min(first + PIECE, stop))
+            work(*(a[at] for a in flat))
+
+    share(span, arrays[0].size, arrays[0].size)
+
+
+def _constant(value: float, like: Array) -> Array:
+    """An array full of one value: NumPy's maximum with a scalar is five times slower."""
+    constant = workspace("constant", like.shape, like.dtype)
+    constant.fill(value)
+    return constant
+
+
+def leaky_relu(x: Array, slope: float) -> Array:
+    """As `reference.leaky_relu`: max(x, slope * x) where slope lies in [0, 1]."""
+    if not (0 <= slope <= 1 and x.flags.c_contiguous and x.dtype.kind == "f"):
+        return reference.leaky_relu(x, slope)
+    y = np.empty_like(x)
+
+    def piece(x: Array, y: Array) -> None:
+        if slope:
+            np.multiply(x, slope, out=y)
+            np.maximum(x, y, out=y)
+        else:
+            np.maximum(x, _constant(0, x), out=y)
+
+    _in_pieces(piece, x, y)
+    return y
+
+
+def leaky_relu_grad(g: Array, y: Array, slope: float) -> Array:
+    """As `reference.leaky_relu_grad`: g times max(slope, 1 where y > 0); a mask for slope 0."""
+    contiguous = g.flags.c_contiguous and y.flags.c_contiguous and g.dtype == y.dtype
+    if not (0 <= slope <= 1 and contiguous and g.dtype.kind == "f" and g.itemsize <= 8):
+        return reference.leaky_relu_grad(g, y, slope)
+    dx = np.empty_like(g)
+
+    def piece(g: Array, y: Array, dx: Array) -> None:
+        positive = workspace("positive", y.shape, np.dtype(bool))
+        np.greater(y, 0, out=positive)
+        if slope:
+            np.copyto(dx, positive)
+            np.maximum(dx, _constant(slope, dx), out=dx)
+            np.multiply(g, dx, out=dx)
+        else:  # not g * 0, which is NaN for an infinite g
+            mask = workspace("mask", y.shape, bits(g).dtype)
+            np.copyto(mask, positive.view(np.int8))
+            np.negative(mask, out=mask)
+            np.bitwise_and(bits(g), mask, out=bits(dx))
+
+    _in_pieces(piece, g, y, dx)
+    return dx

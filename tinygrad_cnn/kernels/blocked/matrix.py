@@ -1,0 +1,88 @@
+"""Matrix products cut to the size that BLAS does best.
+
+Up to 10^6 multiplications, OpenBLAS has kernels for AVX-512 that read the matrices where they lie;
+above, it first packs both into panels and wakes its threads, which for the thin matrices of a
+convolution (16 filters, say) costs more than the product. Hence tiles just below that size, several
+of them to one call of np.matmul; the threads are ours (`workers`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.kernels.blocked.memory import workspace
+from tinygrad_cnn.kernels.geometry import Array
+
+SMALL = 1_000_000  # multiplications of one unpacked product
+VECTORS = 64  # columns are taken in fours of AVX-512 vectors
+TRANSPOSED_SIZE = 1200  # entries of a product a @ b.T that is still computed unpacked
+
+
+def _divisor(n: int, limit: int) -> int:
+    """The largest divisor of n that is at most `limit`, and 1 at least."""
+    return next(k for k in range(max(min(n, limit), 1), 0, -1) if n % k == 0)
+
+
+def multiply(a: Array, b: Array, out: Array) -> None:
+    """out[n,q] = a[q] @ b[n,q]: a (Q, M, K), b (N, Q, K, P), out (N, Q, M, P)."""
+    (M, K), (N, Q, _, P) = a.shape[1:], b.shape
+    rows, columns = _tile(M, K, P)
+    whole = P // columns * columns
+    a = a.reshape(Q, M // rows, 1, rows, K)
+    for start, stop, width in ((0, whole, columns), (whole, P, P - whole)):
+        if width:
+            count = (stop - start) // width
+            np.matmul(
+                a,
+                b[..., start:stop].reshape(N, Q, 1, K, count, width).swapaxes(3, 4),
+                out=out[..., start:stop]
+                .reshape(N, Q, M // rows, rows, count, width)
+                .swapaxes(3, 4),
+            )
+
+
+def _tile(M: int, K: int, P: int) -> tuple[int, int]:
+    """The rows and columns of a tile of a product (M, K) @ (K, P)."""
+    rows = _divisor(M, SMALL // (K * P))
+    if rows == M or rows >= 8:
+        return rows, P
+    rows = _divisor(M, SMALL // (K * VECTORS))
+    columns = SMALL // (rows * K) // VECTORS * VECTORS
+    return (rows, min(columns, P)) if columns and rows >= min(M, 4) else (M, P)
+
+
+class TransposedSum:
+    """The sum of a[q] @ b[q].T over many blocks of columns: a (Q, M, S), b (Q, K, S).
+
+    It is kept tile by tile until `total`, since rearranging it costs as much as a small product.
+    """
+
+    def __init__(self, Q: int, M: int, K: int, dtype: np.dtype[Any]) -> None:
+        self.rows = _divisor(M, 32)
+        self.columns = _divisor(K, TRANSPOSED_SIZE // self.rows)
+        if self.rows * self.columns < min(M * K, 128):  # M or K has no useful divisor
+            self.rows, self.columns = M, K
+        self.length = max(SMALL // (self.rows * self.columns), 1)
+        self.shape = (Q, M // self.rows, K // self.columns, self.rows, self.columns)
+        self.tiles = np.zeros(self.shape, dtype)
+
+    def add(self, a: Array, b: Array) -> None:
+        """Add a (N, Q, M, S) times b (N, Q, K, S), transposed and summed over N."""
+        N, Q, _, S = a.shape
+        length = _divisor(S, self.length)
+        if length < min(S, self.length) // 8:
+            length = S
+        a = a.reshape(N, Q, -1, 1, self.rows, S // length, length)
+        b = b.reshape(N, Q, 1, -1, self.columns, S // length, length)
+        for n in range(N):
+            for part in range(S // length):
+                out = workspace("tiles", self.shape, self.tiles.dtype)
+                np.matmul(a[n, ..., part, :], b[n, ..., part, :].swapaxes(3, 4), out=out)
+                self.tiles += out
+
+    def total(self) -> Array:
+        """The sum so far: (Q, M, K)."""
+        Q, m, k, rows, columns = self.shape
+        return self.tiles.swapaxes(2, 3).reshape(Q, m * rows, k * columns)
