@@ -16,7 +16,9 @@ from tinygrad_cnn.data import read_csv, read_idx, read_npz, write_csv, write_idx
 from tinygrad_cnn.errors import DataError
 
 ANY_FILE = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=150,
 )
 
 
