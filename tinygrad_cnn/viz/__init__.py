@@ -1,0 +1,20 @@
+"""Pictures: of computation graphs (graph) and of training (plots).
+
+Importing this needs neither graphviz nor matplotlib; drawing names what is missing.
+
+>>> import tinygrad_cnn as tg
+>>> from tinygrad_cnn import viz
+>>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+>>> print(viz.graph(tg.sum(w * w)))
+   step      from  output
+1  w1              (2,)
+2  multiply     1  (2,)
+3  sum          2  ()
+4  output       3  ()
+"""
+
+from tinygrad_cnn.viz import plots
+from tinygrad_cnn.viz.graphs import Graph, graph
+from tinygrad_cnn.viz.picture import Edge, Node, Picture, Scope
+
+__all__ = ["Edge", "Graph", "Node", "Picture", "Scope", "graph", "plots"]

@@ -1,0 +1,170 @@
+"""graph(loss): the computation graph of a tensor as a picture.
+
+g = viz.graph(loss, model=model, depth=2)
+g                    # a notebook shows it
+g.save("net.svg")    # or .png .pdf .dot .json .txt
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.errors import ConfigError, TinygradError
+from tinygrad_cnn.files import write_atomic
+from tinygrad_cnn.nn.module import Module
+from tinygrad_cnn.viz import views
+from tinygrad_cnn.viz.dot import NOTES, Options, to_dot
+from tinygrad_cnn.viz.drawing import draw
+from tinygrad_cnn.viz.picture import Picture
+from tinygrad_cnn.viz.reading import read
+from tinygrad_cnn.viz.svg import accessible
+from tinygrad_cnn.viz.text import to_text
+
+VIEWS = ("forward",)
+ANNOTATIONS = ("shape", "dtype", *NOTES)
+MAX_NODES = 400
+
+
+class Graph:
+    """A picture and how it is to be written.
+
+    picture   what is drawn: nodes, edges and scopes as plain data (see viz.picture)
+    """
+
+    def __init__(self, picture: Picture, options: Options, engine: str) -> None:
+        self.picture = picture
+        self.options = options
+        self.engine = engine
+
+    def to_svg(self) -> str:
+        """As SVG, drawn by `dot` or graphviz-pure, with a title on every node and edge."""
+        svg = draw(self.to_dot(), "svg", self.engine).decode()
+        return accessible(svg, self.picture)
+
+    def to_png(self) -> bytes:
+        """As the content of a PNG file."""
+        return draw(self.to_dot(), "png", self.engine)
+
+    def to_pdf(self) -> bytes:
+        """As the content of a PDF file; needs the `dot` program."""
+        return draw(self.to_dot(), "pdf", self.engine)
+
+    def to_dot(self) -> str:
+        """In the DOT language, written by the graphviz package."""
+        return to_dot(self.picture, self.options)
+
+    def to_json(self) -> str:
+        """The picture's own model; `viz.Picture.from_json` reads it."""
+        return self.picture.to_json()
+
+    def to_text(self) -> str:
+        """As a table for terminals, a line a step."""
+        return to_text(self.picture, self.options.annotate)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the file in the format that its suffix names; returns its path.
+
+        The file is whole or absent: it is written under a temporary name and renamed.
+        """
+        target = Path(path)
+        write = _WRITERS.get(target.suffix.lower())
+        if write is None:
+            raise ConfigError(
+                f"{target.name}: the suffix says the format, one of {' '.join(_WRITERS)}; "
+                f"got {target.suffix or 'none'!r}"
+            )
+        write_atomic(target, write(self))
+        return target
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def __repr__(self) -> str:
+        nodes, edges = len(self.picture.nodes), len(self.picture.edges)
+        return f"<Graph of {nodes} nodes and {edges} edges>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the picture where it can be drawn, the table where not."""
+        bundle = {"text/plain": self.to_text()}
+        try:
+            bundle["image/svg+xml"] = self.to_svg()
+        except (TinygradError, OSError) as error:
+            bundle["text/plain"] += f"\n({error})"
+        return bundle
+
+    def _repr_svg_(self) -> str | None:
+        return self._repr_mimebundle_().get("image/svg+xml")
+
+
+_WRITERS: dict[str, Callable[[Graph], str | bytes]] = {
+    ".svg": Graph.to_svg,
+    ".png": Graph.to_png,
+    ".pdf": Graph.to_pdf,
+    ".dot": Graph.to_dot,
+    ".gv": Graph.to_dot,
+    ".json": Graph.to_json,
+    ".txt": Graph.to_text,
+}
+
+
+def graph(
+    tensors: Tensor | Sequence[Tensor],
+    model: Module | None = None,
+    *,
+    inputs: Mapping[str, Tensor] | None = None,
+    view: str = "forward",
+    depth: int | None = None,
+    annotate: Collection[str] = ("shape",),
+    legend: bool = True,
+    title: str = "",
+    max_nodes: int = MAX_NODES,
+    engine: str = "auto",
+) -> Graph:
+    """The graph of everything that was recorded on the way to `tensors`.
+
+    model      names parameters and buffers; without it, the modules that ran name their own
+    inputs     names for tensors that came from outside, {"image": x}
+    view       "forward"
+    depth      modules more than so many levels inside the outermost one are closed boxes: 0 is one
+               box, 1 its children; None shows every op
+    annotate   what to write beside names: "shape", "dtype", "saved" (bytes kept for the gradient)
+    legend     whether to explain the boxes below the picture
+    max_nodes  a larger picture is collapsed until it is smaller, and says so on top
+    engine     "dot", "graphviz-pure", or "auto": the first of them that is installed
+
+    >>> import numpy as np, tinygrad_cnn as tg
+    >>> net = tg.nn.Sequential(tg.nn.Linear(3, 4), tg.nn.ReLU(), tg.nn.Linear(4, 2))
+    >>> print(graph(net(tg.Tensor(np.ones((5, 3)))), depth=1).to_text())
+           step            from  output
+    1  input                 (5, 3)
+       Sequential                  26 parameters
+    2    0  linear      1  (5, 4)  weight (4, 3), bias (4,)
+    3    1  relu        2  (5, 4)
+    4    2  linear      3  (5, 2)  weight (2, 4), bias (2,)
+    5  output           4  (5, 2)
+    """
+    outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    _check(outputs, view, depth, annotate)
+    picture = views.mark_skips(views.name_lone_ops(read(outputs, model, inputs)))
+    if depth is not None:
+        picture = views.to_depth(picture, depth)
+    picture = views.limit(picture, max_nodes)
+    return Graph(picture, Options(tuple(annotate), legend, title), engine)
+
+
+def _check(outputs: list[Any], view: str, depth: int | None, annotate: Collection[str]) -> None:
+    for t in outputs:
+        if not isinstance(t, Tensor):
+            raise ConfigError(f"graph: takes a Tensor or several, got a {type(t).__name__}")
+    if view not in VIEWS:
+        raise ConfigError(f"graph: view is one of {', '.join(VIEWS)}; got {view!r}")
+    if depth is not None and depth < 0:
+        raise ConfigError(f"graph: depth is 0 or more, or None for everything; got {depth}")
+    if isinstance(annotate, str) or not set(annotate) <= set(ANNOTATIONS):
+        raise ConfigError(
+            f"graph: annotate is a tuple of names out of {', '.join(ANNOTATIONS)}; got {annotate!r}"
+        )

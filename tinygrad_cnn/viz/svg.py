@@ -1,0 +1,46 @@
+"""What Graphviz's SVG lacks for those who hear a picture instead of seeing it."""
+
+from __future__ import annotations
+
+import re
+
+from tinygrad_cnn.viz.dot import description
+from tinygrad_cnn.viz.picture import Picture
+from tinygrad_cnn.viz.words import UNPRINTABLE, shape_text
+
+_GROUP = re.compile(r'<g id="([nes])(\d+)" class="(node|edge|cluster)">\s*<title>[^<]*</title>')
+
+
+def accessible(svg: str, picture: Picture) -> str:
+    """The SVG with titles that say what each box, arrow and frame is, and a description of all.
+
+    Graphviz titles are the names n0, n1 ... of the DOT text.
+    """
+    names = {n.id: n.name for n in picture.nodes}
+
+    def told(match: re.Match[str]) -> str:
+        kind, i, group = match[1], int(match[2]), match[3]
+        if kind == "n":
+            words = description(picture.nodes[i])
+        elif kind == "e":
+            e = picture.edges[i]
+            words = f"{names[e.source]} to {names[e.target]}, {e.name} {shape_text(e.shape)}"
+        else:
+            s = picture.scopes[i]
+            words = f"{s.path or s.name}, {s.module}, {s.parameters} parameters"
+        return f'<g id="{kind}{i}" class="{group}" role="img"><title>{_xml(words)}</title>'
+
+    svg = _GROUP.sub(told, svg)
+    head = f"computation graph: {len(picture.nodes)} nodes, {len(picture.edges)} edges"
+    steps = "; ".join(n.name for n in picture.nodes if n.kind in ("op", "module"))
+    return re.sub(
+        r'(<g id="graph0" class="graph"[^>]*>)(\s*<title>[^<]*</title>)?',
+        lambda m: f"{m[1]}<title>{_xml(head)}</title><desc>{_xml(steps[:2000])}</desc>",
+        svg,
+        count=1,
+    )
+
+
+def _xml(text: str) -> str:
+    text = UNPRINTABLE.sub("\ufffd", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,288 @@
+"""Views: a Picture made from another, to show less of it.
+
+name_lone_ops   a module that ran one op alone becomes that op, under the module's name
+collapse        a scope becomes one box
+fold            equal blocks in a row become one, "x 3"
+limit           whatever is still too large is collapsed, and says so
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from tinygrad_cnn.viz.picture import Edge, Node, Picture, Scope, chain
+
+HELD = ("parameter", "buffer", "constant")  # what a module owns, as against what runs through it
+FLOW = ("data", "skip")
+RUNS = 24  # boxes in the picture of a graph without structure
+SHOWN_OUTPUTS = 8
+ADDED_UP = ("saved", "flops", "time", "backward_time")
+
+
+def name_lone_ops(picture: Picture) -> Picture:
+    """A scope that holds one op and no other scope gives the op its name, and is gone."""
+    ops = Counter(n.scope for n in picture.nodes if n.kind not in HELD)
+    parents = {s.parent for s in picture.scopes}
+    lone = {s.id: s for s in picture.scopes if ops[s.id] == 1 and s.id not in parents}
+
+    def renamed(n: Node) -> Node:
+        if n.scope not in lone:
+            return n
+        s = lone[n.scope]
+        if n.kind in HELD:
+            return replace(n, scope=s.parent)
+        facts = {"path": s.path, "module": s.module, "parameters": s.parameters, "call": s.call}
+        return replace(n, name=s.name, scope=s.parent, notes={**_known(facts), **n.notes})
+
+    return replace(
+        picture,
+        nodes=tuple(renamed(n) for n in picture.nodes),
+        scopes=tuple(s for s in picture.scopes if s.id not in lone),
+    )
+
+
+def collapse(picture: Picture, closed: Callable[[Scope], bool]) -> Picture:
+    """Draw each scope for which `closed` holds as one box, unless it lies in such a box already."""
+    scopes = {s.id: s for s in picture.scopes}
+    box = {"": ""}  # scope -> the outermost closed scope around it, or ""
+    for s in picture.scopes:
+        box[s.id] = box[s.parent] or (s.id if closed(s) else "")
+    if not any(box.values()):
+        return picture
+    place = _places(picture, box)
+    inside: dict[str, list[Node]] = defaultdict(list)
+    for n in picture.nodes:
+        if place[n.id] != n.id:
+            inside[place[n.id]].append(n)
+    joins = residual_joins(picture)
+    nodes, drawn = [], set()
+    for n in picture.nodes:
+        at = place[n.id]
+        if at == n.id:
+            hidden = box[n.scope]
+            nodes.append(replace(n, scope=scopes[hidden].parent) if hidden else n)
+        elif at not in drawn and n.kind not in HELD:
+            drawn.add(at)
+            nodes.append(_closed_box(scopes[at], inside[at], joins, scopes))
+    residual = {scope for scope in joins if box[scope] == scope}
+    return replace(
+        picture,
+        nodes=tuple(nodes),
+        edges=_rerouted(picture, place, residual),
+        scopes=tuple(s for s in picture.scopes if not box[s.id]),
+    )
+
+
+def to_depth(picture: Picture, depth: int) -> Picture:
+    """Collapse what lies `depth` or more levels below the outermost module (0: one box)."""
+    level = _levels(picture)
+    return collapse(picture, lambda s: level[s.id] >= depth)
+
+
+def limit(picture: Picture, most: int) -> Picture:
+    """The picture with at most so many nodes: less depth, then runs of steps as one; it says so."""
+    if len(picture.nodes) <= most:
+        return picture
+    smaller, depth = picture, max(_levels(picture).values())
+    while len(smaller.nodes) > most and depth > 0:
+        depth -= 1
+        smaller = to_depth(picture, depth)
+    how = f"modules are closed from depth {depth} on"
+    if len(smaller.nodes) > most:
+        smaller = _in_runs(picture, most)
+        how = "steps in a row are drawn as one box"
+    remark = f"{len(picture.nodes):,} nodes are more than max_nodes={most:,}: {how}"
+    return replace(smaller, remarks=(*smaller.remarks, remark))
+
+
+def _in_runs(picture: Picture, most: int) -> Picture:
+    """Equal runs of consecutive nodes as boxes, whatever they belong to."""
+    outputs = sum(n.kind == "output" for n in picture.nodes)
+    rest = [n for n in picture.nodes if n.kind != "output" or outputs > SHOWN_OUTPUTS]
+    length = -(-len(rest) // max(1, min(RUNS, most - SHOWN_OUTPUTS)))
+    place = {n.id: n.id for n in picture.nodes}
+    boxes = []
+    for start in range(0, len(rest), length):
+        run = rest[start : start + length]
+        box = _run_box(run, start)
+        boxes.append(box)
+        place.update((n.id, box.id) for n in run)
+    shown = [replace(n, scope="") for n in picture.nodes if place[n.id] == n.id]
+    edges = _rerouted(picture, place, set())
+    return replace(picture, nodes=(*boxes, *shown), edges=edges, scopes=())
+
+
+def _run_box(run: list[Node], start: int) -> Node:
+    kinds = Counter(n.op or n.kind for n in run).most_common(3)
+    facts = {key: sum(n.notes.get(key, 0) for n in run) for key in ADDED_UP}
+    return Node(
+        id=f"steps {start + 1} to {start + len(run)}",
+        kind="module",
+        name=f"{len(run):,} steps",
+        family="module",
+        detail=", ".join(f"{n:,} {kind}" for kind, n in kinds),
+        shape=run[-1].shape,
+        dtype=run[-1].dtype,
+        notes=_known({"ops": sum(n.kind == "op" for n in run), **facts}),
+    )
+
+
+def _levels(picture: Picture) -> dict[str, int]:
+    """How deep each scope lies; the outermost ones at 0, no scope at -1."""
+    level = {"": -1}
+    for s in picture.scopes:
+        level[s.id] = level[s.parent] + 1
+    return level
+
+
+def _places(picture: Picture, box: Mapping[str, str]) -> dict[str, str]:
+    """For each node the id of the box that shows it, its own if it is shown itself.
+
+    What a module owns goes where its users go; with users in several places it stays visible.
+    """
+    place = {n.id: box[n.scope] or n.id for n in picture.nodes if n.kind not in HELD}
+    users: dict[str, set[str]] = defaultdict(set)
+    for e in picture.edges:
+        if e.target in place:
+            users[e.source].add(place[e.target])
+    boxes = set(box.values()) - {""}
+    for n in picture.nodes:
+        if n.kind in HELD:
+            (user,) = users[n.id] if len(users[n.id]) == 1 else ("",)
+            place[n.id] = user if user in boxes else n.id
+    return place
+
+
+def _closed_box(
+    scope: Scope, inside: list[Node], joins: Mapping[str, int], scopes: Mapping[str, Scope]
+) -> Node:
+    """The box of a closed scope, with the sums of what it hides."""
+    ops = [n for n in inside if n.kind not in HELD]
+    within = {id_ for n in inside for id_ in _up_to(scopes, n.scope, scope.id)}
+    blocks = Counter(scopes[id_].module for id_ in within if id_ != scope.id and joins.get(id_))
+    facts: dict[str, Any] = {
+        "path": scope.path,
+        "module": scope.module,
+        "call": scope.call,
+        "parameters": scope.parameters,
+        "ops": sum(n.notes.get("ops", 1) for n in ops),
+        "residual": ", ".join(f"{count} {module}" for module, count in sorted(blocks.items())),
+        "repeats": scope.repeats,
+        "freed": any(n.notes.get("freed") for n in ops),
+    }
+    for key in ADDED_UP:
+        facts[key] = sum(n.notes.get(key, 0) for n in ops)
+    end = ops[-1]
+    return Node(
+        id=scope.id,
+        kind="module",
+        name=scope.name,
+        scope=scope.parent,
+        family="module",
+        detail=scope.module,
+        shape=end.shape,
+        dtype=end.dtype,
+        order=end.order,
+        notes=_known(facts),
+    )
+
+
+def _up_to(scopes: Mapping[str, Scope], scope: str, top: str) -> list[str]:
+    path = []
+    for id_ in chain(scopes, scope):
+        path.append(id_)
+        if id_ == top:
+            return path
+    return []
+
+
+def _rerouted(picture: Picture, place: Mapping[str, str], residual: set[str]) -> tuple[Edge, ...]:
+    """The edges between what is shown; each pair once, and once more past a residual block."""
+    held = {n.id for n in picture.nodes if n.kind in HELD}
+    edges: dict[tuple[Any, ...], Edge] = {}
+    for e in picture.edges:
+        source, target = place[e.source], place[e.target]
+        if source == target:
+            continue
+        closed = target != e.target
+        kind = "data" if closed and e.kind == "skip" else e.kind
+        name = "" if closed else e.name
+        kept = replace(e, source=source, target=target, name=name, kind=kind)
+        key = (source, target, kind, name, e.shape)
+        if key in edges:
+            continue
+        edges[key] = kept
+        if closed and target in residual and e.source not in held and kind == "data":
+            edges.setdefault((source, target, "skip"), replace(kept, kind="skip"))
+    return tuple(edges.values())
+
+
+def mark_skips(picture: Picture) -> Picture:
+    """Call an edge a skip, where it brings x itself to the addition in x + f(x)."""
+    scopes = {s.id: s for s in picture.scopes}
+    joins = residual_joins(picture)
+    where = {n.id: n.scope for n in picture.nodes if n.kind not in HELD}
+    adds = {n.id for n in picture.nodes if n.op == "add" and n.scope in joins}
+
+    def marked(e: Edge) -> Edge:
+        if e.target not in adds or e.source not in where:
+            return e
+        inside = where[e.target] in chain(scopes, where[e.source])
+        return e if inside else replace(e, kind="skip")
+
+    return replace(picture, edges=tuple(marked(e) for e in picture.edges))
+
+
+def residual_joins(picture: Picture) -> dict[str, int]:
+    """For each scope, how many of its own additions join branches that come from one source.
+
+    That is x + f(x) in all its forms: an identity or a projection on one side, a body on the other.
+    """
+    scopes = {s.id: s for s in picture.scopes}
+    held = {n.id for n in picture.nodes if n.kind in HELD}
+    inputs: dict[str, list[str]] = defaultdict(list)
+    for e in picture.edges:
+        if e.kind in FLOW and e.source not in held:
+            inputs[e.target].append(e.source)
+    adds = [n for n in picture.nodes if n.op == "add" and n.scope and len(inputs[n.id]) > 1]
+    owners = {n.scope for n in adds}
+    members: dict[str, list[Node]] = defaultdict(list)
+    for n in picture.nodes if owners else ():
+        if n.kind not in HELD:
+            for id_ in chain(scopes, n.scope):
+                if id_ in owners:
+                    members[id_].append(n)
+    joins: Counter[str] = Counter()
+    for owner in sorted(owners):
+        reach = _reach(members[owner], inputs)
+        for n in members[owner]:
+            if n.op == "add" and n.scope == owner and len(inputs[n.id]) > 1:
+                left, right = (reach[i] for i in inputs[n.id][:2])
+                joins[owner] += bool(left & right)
+    return {scope: count for scope, count in joins.items() if count}
+
+
+def _reach(members: list[Node], inputs: Mapping[str, list[str]]) -> dict[str, int]:
+    """For each member, and each source outside that enters, a bit mask of the sources behind it."""
+    reach: dict[str, int] = {}
+    own = {n.id for n in members}
+    entries = 0
+    for n in members:
+        mask = 0
+        for source in inputs.get(n.id, ()):
+            if source not in reach:
+                # 63 entries are told apart; more share a bit, which may call too much residual
+                reach[source] = 0 if source in own else 1 << min(entries, 63)
+                entries += source not in own
+            mask |= reach[source]
+        reach[n.id] = mask
+    return reach
+
+
+def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what says nothing: zeros, empty texts, a first call, a single repeat."""
+    usual = {"call": 1, "repeats": 1}
+    return {k: v for k, v in facts.items() if v and v != usual.get(k)}
