@@ -129,9 +129,11 @@ class TestEvaluate:
         reached = checkpoint.load(run / "best.safetensors").metrics["test_accuracy"]
         assert f"accuracy {reached:.2%}" in capsys.readouterr().out
 
-    def test_takes_the_newest_run(self, runs: Path, digits: Path, capsys: Printed) -> None:
-        assert main(["evaluate", f"--out={runs}", f"--data-dir={digits}"]) == 0
-        assert str(runs / "mnist-leaky-1") in capsys.readouterr().out
+    def test_takes_the_newest_run_and_the_data_it_was_trained_with(
+        self, runs: Path, digits: Path, capsys: Printed
+    ) -> None:
+        assert main(["evaluate", f"--out={runs}"]) == 0
+        assert f"{runs / 'mnist-leaky-1'} on MNIST test, {digits}" in capsys.readouterr().out
 
     def test_has_a_line_for_each_class(self, runs: Path, digits: Path, capsys: Printed) -> None:
         main(["evaluate", f"--out={runs}", f"--data-dir={digits}"])
@@ -202,3 +204,18 @@ class TestHelp:
         with pytest.raises(SystemExit):
             main(["--version"])
         assert capsys.readouterr().out == f"tinygrad-cnn {__version__}\n"
+
+
+class TestGraph:
+    @pytest.fixture(autouse=True)
+    def _graphviz(self) -> None:
+        pytest.importorskip("graphviz")
+
+    def test_draws_a_recipe(self, capsys: Printed) -> None:
+        assert main(["graph", "mnist-leaky", "-o", "net.svg"]) == 0
+        assert capsys.readouterr().out == "net.svg\n"
+        assert "max_pool" in Path("net.svg").read_text()
+
+    def test_draws_a_run(self, runs: Path) -> None:
+        assert main(["graph", str(runs / "mnist-leaky-1"), "-o", "net.dot"]) == 0
+        assert Path("net.dot").read_text().startswith("digraph")

@@ -27,7 +27,7 @@ Maker = Callable[..., run.Result]
 def train(tmp_path: Path) -> Maker:
     def make(recipe: recipes.Recipe = RECIPE) -> run.Result:
         train, test = (EmbeddedMNIST(part).subset(slice(0, 60)) for part in (True, False))
-        return run.train(recipe, Source(train, test, "here", ""), tmp_path / "runs", progress=False)
+        return run.train(recipe, Source(train, test), tmp_path / "runs", progress=False)
 
     return make
 
@@ -96,5 +96,5 @@ def test_a_training_that_is_interrupted_at_once_still_leaves_a_whole_folder(
 def test_nothing_is_made_where_the_digits_cannot_be_divided(tmp_path: Path) -> None:
     one = EmbeddedMNIST().subset(slice(0, 1))
     with pytest.raises(ConfigError):
-        run.train(RECIPE, Source(one, one, "here", ""), tmp_path / "runs", progress=False)
+        run.train(RECIPE, Source(one, one), tmp_path / "runs", progress=False)
     assert not (tmp_path / "runs").exists()

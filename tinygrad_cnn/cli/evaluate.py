@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+from typing import Any
 
 from tinygrad_cnn.cli.options import add_data, add_runs
 from tinygrad_cnn.data import DataLoader
+from tinygrad_cnn.data.download import DATA_VARIABLE
 from tinygrad_cnn.train import metrics, sources
 from tinygrad_cnn.train.recipes import EVALUATION_BATCH
 from tinygrad_cnn.train.run import Scores, load, newest, score
@@ -15,7 +18,7 @@ DESCRIPTION = """\
 Run a trained network over test digits: its accuracy, and precision, recall and F-score by class."""
 EXAMPLES = """\
 examples:
-  tinygrad-cnn evaluate                          the newest run, on the test digits in the package
+  tinygrad-cnn evaluate                      the newest run, on the test digits of its own data
   tinygrad-cnn evaluate runs/mnist-leaky-1 --data-dir ~/mnist
 """
 
@@ -35,8 +38,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print accuracy and the table of classes."""
     path = arguments.run_folder or newest(arguments.out)
-    _, model, _ = load(path)
-    source = sources.load(arguments.data_dir, arguments.full)
+    _, model, config = load(path)
+    source = _source(arguments, config)
     scores = score(model, DataLoader(source.test, EVALUATION_BATCH))
     print(f"{path} on {source.test.name}, {source.where}\n")
     print(table(scores))
@@ -45,6 +48,14 @@ def run(arguments: argparse.Namespace) -> None:
         f"\naccuracy {scores.accuracy:.2%} ({scores.hits:,} of {len(source.test):,}; "
         f"95% interval {low:.1%} to {high:.1%}), loss {scores.loss:.4f}"
     )
+
+
+def _source(arguments: argparse.Namespace, config: dict[str, Any]) -> sources.Source:
+    """What the options or the environment ask for, else what the run was trained with."""
+    if arguments.data_dir or arguments.full or os.environ.get(DATA_VARIABLE):
+        return sources.load(arguments.data_dir, arguments.full)
+    trained = config.get("data", {})
+    return sources.load(trained.get("data_dir", ""), trained.get("full", False))
 
 
 def table(scores: Scores) -> str:

@@ -13,6 +13,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data")
     group.add_argument(
         "--data-dir",
+        default="",
         metavar="PATH",
         help="folder of MNIST's four files, a mnist.npz, or a label-first .csv; default: the "
         "folder that TINYGRAD_CNN_DATA names, else the 10,000 digits inside the package",

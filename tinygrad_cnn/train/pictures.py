@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinygrad_cnn import viz
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.data import ArrayDataset
 from tinygrad_cnn.data.transforms import ToFloat
-from tinygrad_cnn.errors import MissingDependencyError
+from tinygrad_cnn.errors import TinygradError
 from tinygrad_cnn.files import write_atomic
 from tinygrad_cnn.nn import Module
 from tinygrad_cnn.nn import functional as F
@@ -32,19 +32,15 @@ def draw_all(result: Result) -> dict[str, str]:
 
 def draw_graph(model: Module, dataset: ArrayDataset, batch_size: int, path: Path) -> None:
     """The graph of the loss of one batch of `dataset`, in the format that the suffix names."""
-    x = ToFloat()(dataset.images[:batch_size])
-    y = dataset.labels[:batch_size]
+    x, y = Tensor(ToFloat()(dataset.images[:batch_size])), dataset.labels[:batch_size]
     model.eval()  # in training mode the batch would change running statistics
-    graph = getattr(importlib.import_module("tinygrad_cnn.viz"), "graph", None)
-    if graph is None:
-        raise MissingDependencyError("viz.graph is not built yet")
-    graph(F.cross_entropy(model(Tensor(x)), y), model=model).save(path)
+    viz.graph(F.cross_entropy(model(x), y), model, inputs={"images": x}).save(path)
 
 
 def _draw(draw: Callable[[Result, Path], None], result: Result, path: Path) -> str:
     try:
         draw(result, path)
-    except MissingDependencyError as error:  # a report without a picture is better than none
+    except TinygradError as error:  # a report without a picture is better than none
         return str(error)
     return ""
 

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tinygrad_cnn.train import metrics, recipes
+from tinygrad_cnn.train.sources import flags
 
 if TYPE_CHECKING:
     from tinygrad_cnn.train.run import Result
@@ -124,10 +125,11 @@ def _classes(result: Result) -> str:
 
 def _again(result: Result) -> str:
     changed = [f"--set {k}={v}" for k, v in recipes.changes(result.recipe).items()]
-    data = result.config["data"]["options"]
+    data = result.config["data"]
+    words = [result.recipe.name, *changed, *flags(data["data_dir"], data["full"])]
     return (
-        f"```\n{_words('tinygrad-cnn train', result.recipe.name, *changed, data)}\n"
-        f"{_words('tinygrad-cnn evaluate', str(result.folder), data)}\n"
+        f"```\ntinygrad-cnn train {' '.join(words)}\n"
+        f"tinygrad-cnn evaluate {result.folder}\n"
         f"tinygrad-cnn predict IMAGE.png --model {result.folder}\n```\n\n"
         "One seed gives the same weights, to the bit, on the same machine."
     )
@@ -135,10 +137,6 @@ def _again(result: Result) -> str:
 
 def _parameters(result: Result) -> int:
     return sum(p.size for p in result.model.parameters())
-
-
-def _words(*words: str) -> str:
-    return " ".join(word for word in words if word)
 
 
 def _count(n: int, noun: str) -> str:

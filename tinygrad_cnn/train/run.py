@@ -181,7 +181,8 @@ def _config(recipe: Recipe, data: Data, source: Source) -> dict[str, Any]:
         "recipe": recipes.settings(recipe),
         "data": {
             "where": source.where,
-            "options": source.options,
+            "data_dir": source.data_dir,
+            "full": source.full,
             "train": len(data.train),
             "validation": len(data.validation),
             "test": len(data.test),
