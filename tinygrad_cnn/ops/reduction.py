@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.op import op
-from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import ShapeError
 from tinygrad_cnn.ops.axes import Axis, count, keep_axes, normalize_axes
 from tinygrad_cnn.ops.elementwise import astype, exp, scale, sqrt, where
@@ -30,13 +29,20 @@ sum.vjp(
 )
 
 
-def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
+@op
+def mean(x, /, *, axis=None, keepdims=False):
     """y = 1/n sum over `axis` of x, n the number of elements that one mean takes together."""
-    n = count(np.shape(x) if not isinstance(x, Tensor) else x.shape, axis)
-    x = x if x.dtype.kind in "fc" else astype(x, np.float64)
-    if n == 0:  # the mean of nothing is not a number, as NumPy says, without its warning
-        return sum(x, axis=axis, keepdims=keepdims) * np.nan
-    return sum(x, axis=axis, keepdims=keepdims) * (1.0 / n)
+    axes = normalize_axes(axis, np.ndim(x), "mean")
+    if count(np.shape(x), axes) == 0:  # NumPy's answer is NaN too, with a warning
+        return np.sum(x, axis=axes, keepdims=keepdims) * np.nan
+    return np.mean(x, axis=axes, keepdims=keepdims)
+
+
+mean.vjp(
+    lambda g, _y, _x, axis, keepdims: broadcast_to(
+        keep_axes(g, axis, _x.shape, keepdims) / count(_x.shape, axis), _x.shape
+    )
+)
 
 
 def var(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Any:
@@ -162,6 +168,13 @@ def all(x, /, *, axis=None, keepdims=False):
 def any(x, /, *, axis=None, keepdims=False):
     """Whether some element is true."""
     return np.any(x, axis=normalize_axes(axis, np.ndim(x), "any"), keepdims=keepdims)
+
+
+@op(differentiable=False)
+def count_nonzero(x, /, *, axis=None, keepdims=False):
+    """How many elements are not zero."""
+    axes = normalize_axes(axis, np.ndim(x), "count_nonzero")
+    return np.sum(np.not_equal(x, 0), axis=axes, keepdims=keepdims, dtype=np.intp)
 
 
 def _refuse_empty(x: Any, axes: tuple[int, ...], name: str) -> None:
