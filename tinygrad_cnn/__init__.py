@@ -8,7 +8,7 @@
 Tensor([3., 0.], dtype=float32)
 """
 
-from tinygrad_cnn import errors, kernels, models, nn, optim
+from tinygrad_cnn import errors, kernels, linalg, models, nn, optim
 from tinygrad_cnn.core.anomaly import detect_anomaly
 from tinygrad_cnn.core.modes import (
     enable_grad,
@@ -22,7 +22,16 @@ from tinygrad_cnn.core.tensor import Parameter, Tensor
 from tinygrad_cnn.errors import TinygradError
 from tinygrad_cnn.ops import *  # noqa: F403
 from tinygrad_cnn.ops import __all__ as _ops
-from tinygrad_cnn.transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from tinygrad_cnn.transforms import (
+    checkpoint,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_grad,
+    vjp,
+)
 
 __version__ = "0.1.0"
 __all__ = [
@@ -40,6 +49,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "kernels",
+    "linalg",
     "manual_seed",
     "models",
     "nn",

@@ -5,6 +5,7 @@
     ├── DTypeError            (TypeError)         a dtype or type that an op cannot take
     ├── AxisError             (ValueError, IndexError)  an axis that the array does not have
     ├── NotDifferentiableError (TypeError)        a function with no derivative rule met a Tensor
+    ├── LinAlgError           (np.linalg.LinAlgError)  a matrix has no inverse or decomposition
     ├── GraphError            (RuntimeError)      the recorded graph cannot do what was asked
     │   └── FreedGraphError                       ... because a sweep has released its arrays
     ├── AnomalyError          (ArithmeticError)   a NaN or an Inf appeared
@@ -31,6 +32,8 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
+import numpy as np
+
 
 class TinygradError(Exception):
     """The root: `except tinygrad_cnn.TinygradError` catches all of ours and nothing else."""
@@ -50,6 +53,10 @@ class AxisError(TinygradError, ValueError, IndexError):
 
 class NotDifferentiableError(TinygradError, TypeError):
     """A function without a derivative rule was given a Tensor that requires a gradient."""
+
+
+class LinAlgError(TinygradError, np.linalg.LinAlgError):
+    """A matrix is singular, not positive definite, or not finite, where it must be."""
 
 
 class GraphError(TinygradError, RuntimeError):

@@ -12,6 +12,9 @@ from tinygrad_cnn.ops.activation import (
     silu,
     softmax,
 )
+from tinygrad_cnn.ops.contraction import (
+    einsum,
+)
 from tinygrad_cnn.ops.convolution import (
     conv1d,
     conv2d,
@@ -49,9 +52,9 @@ from tinygrad_cnn.ops.elementwise import (
     hypot,
     imag,
     log,
-    log10,
     log1p,
     log2,
+    log10,
     logaddexp,
     maximum,
     minimum,
@@ -85,10 +88,6 @@ from tinygrad_cnn.ops.indexing import (
     setitem,
     take,
     take_along_axis,
-)
-from tinygrad_cnn.ops.linalg import (
-    linear,
-    matmul,
 )
 from tinygrad_cnn.ops.logic import (
     bitwise_and,
@@ -126,6 +125,9 @@ from tinygrad_cnn.ops.normalization import (
     instance_norm,
     layer_norm,
 )
+from tinygrad_cnn.ops.norms import (
+    norm,
+)
 from tinygrad_cnn.ops.numpy_functions import array_function
 from tinygrad_cnn.ops.numpy_ufuncs import array_ufunc
 from tinygrad_cnn.ops.pooling import (
@@ -142,6 +144,13 @@ from tinygrad_cnn.ops.pooling import (
     max_pool2d,
     max_pool3d,
 )
+from tinygrad_cnn.ops.products import (
+    kron,
+    linear,
+    matmul,
+    tensordot,
+    vecdot,
+)
 from tinygrad_cnn.ops.random import (
     dropout,
     dropout2d,
@@ -151,6 +160,7 @@ from tinygrad_cnn.ops.reduction import (
     any,
     argmax,
     argmin,
+    count_nonzero,
     logsumexp,
     max,
     mean,
@@ -161,7 +171,14 @@ from tinygrad_cnn.ops.reduction import (
     var,
 )
 from tinygrad_cnn.ops.scan import (
+    cumprod,
     cumsum,
+    cumulative_max,
+    cumulative_min,
+    cumulative_prod,
+    cumulative_sum,
+    diff,
+    logcumsumexp,
 )
 from tinygrad_cnn.ops.shape import (
     broadcast_arrays,
@@ -171,14 +188,29 @@ from tinygrad_cnn.ops.shape import (
     flatten,
     flip,
     matrix_transpose,
+    meshgrid,
     moveaxis,
     pad,
     permute_dims,
+    repeat,
     reshape,
     roll,
+    split,
     squeeze,
     stack,
     sum_to,
+    tile,
+    tril,
+    triu,
+    unstack,
+)
+from tinygrad_cnn.ops.sorting import (
+    argsort,
+    median,
+    quantile,
+    searchsorted,
+    sort,
+    topk,
 )
 
 __all__ = [
@@ -194,6 +226,7 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
+    "argsort",
     "asin",
     "asinh",
     "astype",
@@ -228,11 +261,19 @@ __all__ = [
     "copy",
     "cos",
     "cosh",
+    "count_nonzero",
     "cross_entropy",
+    "cumprod",
     "cumsum",
+    "cumulative_max",
+    "cumulative_min",
+    "cumulative_prod",
+    "cumulative_sum",
+    "diff",
     "divide",
     "dropout",
     "dropout2d",
+    "einsum",
     "elu",
     "embedding",
     "equal",
@@ -256,6 +297,7 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "kron",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
@@ -263,11 +305,12 @@ __all__ = [
     "less_equal",
     "linear",
     "log",
-    "log10",
     "log1p",
     "log2",
+    "log10",
     "log_softmax",
     "logaddexp",
+    "logcumsumexp",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -284,6 +327,8 @@ __all__ = [
     "max_pool3d",
     "maximum",
     "mean",
+    "median",
+    "meshgrid",
     "min",
     "minimum",
     "moveaxis",
@@ -291,6 +336,7 @@ __all__ = [
     "multiply",
     "negative",
     "nll_loss",
+    "norm",
     "not_equal",
     "pad",
     "permute_dims",
@@ -298,16 +344,19 @@ __all__ = [
     "positive",
     "pow",
     "prod",
+    "quantile",
     "real",
     "reciprocal",
     "relu",
     "relu6",
     "remainder",
+    "repeat",
     "reshape",
     "roll",
     "round",
     "scale",
     "scatter_add",
+    "searchsorted",
     "setitem",
     "sigmoid",
     "sign",
@@ -318,6 +367,8 @@ __all__ = [
     "smooth_l1_loss",
     "softmax",
     "softplus",
+    "sort",
+    "split",
     "sqrt",
     "square",
     "squeeze",
@@ -330,8 +381,15 @@ __all__ = [
     "take_along_axis",
     "tan",
     "tanh",
+    "tensordot",
+    "tile",
+    "topk",
+    "tril",
+    "triu",
     "trunc",
+    "unstack",
     "var",
+    "vecdot",
     "where",
 ]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.core.tensor import Tensor
-from tinygrad_cnn.errors import DTypeError
+from tinygrad_cnn.errors import AxisError, DTypeError, ShapeError
 from tinygrad_cnn.ops.axes import normalize_axis
 
 
@@ -87,23 +87,27 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
     """The elements at `indices` along `axis`: y[..., i, ...] = x[..., indices[i], ...]."""
     if axis is None:
         if x.ndim != 1:
-            raise DTypeError(f"take: names an axis unless x has exactly one, got shape {x.shape}")
+            raise AxisError(f"take: names an axis unless x has exactly one, got shape {x.shape}")
         axis = 0
     axis = normalize_axis(axis, x.ndim, "take")
     return getitem(x, (*[slice(None)] * axis, _index_array(indices)))
 
 
 def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
-    """y[i, j, ...] = x[i, indices[i, j, ...], ...]: an index for every element, along `axis`."""
+    """y[i, j, ...] = x[i, indices[i, j, ...], ...]: an index for every element, along `axis`.
+
+    x and indices have equally many axes; those but `axis` broadcast.
+    """
     axis = normalize_axis(axis, x.ndim, "take_along_axis")
     indices = _index_array(indices)
-    grid = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
-    # an axis of length 1 in one of the two broadcasts against the other
+    if indices.ndim != x.ndim:
+        raise ShapeError(
+            f"take_along_axis: indices must have as many axes as x, got x {x.shape}, indices "
+            f"{indices.shape}"
+        )
     grid = [
-        np.zeros(1, np.intp) if x.shape[a] == 1 else np.arange(x.shape[a]).reshape(g.shape)
-        if g.size == 1 and x.shape[a] > 1 and a != axis
-        else g
-        for a, g in enumerate(grid)
+        np.arange(n).reshape((1,) * a + (n,) + (1,) * (x.ndim - a - 1))
+        for a, n in enumerate(x.shape)
     ]
     grid[axis] = indices
     return getitem(x, tuple(grid))

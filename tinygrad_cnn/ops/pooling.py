@@ -20,7 +20,7 @@ from tinygrad_cnn import kernels
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.ops.elementwise import abs
-from tinygrad_cnn.ops.linalg import matmul
+from tinygrad_cnn.ops.products import matmul
 from tinygrad_cnn.ops.reduction import mean
 from tinygrad_cnn.ops.shape import moveaxis
 from tinygrad_cnn.ops.windows import SizeLike, check_fits, check_images, per_axis

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from tinygrad_cnn.core.op import op
-from tinygrad_cnn.errors import ShapeError
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.errors import ConfigError, ShapeError
 from tinygrad_cnn.ops.axes import Axis, normalize_axes, normalize_axis
 
 Shape = tuple[int, ...]
@@ -197,12 +199,163 @@ flip.vjp(lambda g, _y, _x, axis: flip(g, axis=axis))
 
 @op
 def roll(x, /, shift, *, axis=None):
-    """The elements along `axis` moved by `shift` places; those pushed out come in at the other end."""
+    """The elements along `axis` moved by `shift` places; those pushed out come in at the other end.
+
+    Several axes may be given, with a shift for each or one for all; axis=None rolls x flattened.
+    """
+    if axis is not None:
+        normalize_axes(axis, np.ndim(x), "roll")
+        _check_shifts(shift, axis)
     return np.roll(x, shift, axis)
 
 
-roll.vjp(
-    lambda g, _y, _x, shift, axis: roll(g, tuple(-s for s in np.atleast_1d(shift).tolist()), axis=axis)
-    if axis is not None
-    else roll(g, -shift, axis=None)
-)
+def _check_shifts(shift: Any, axis: Any) -> None:
+    shifts, axes = np.size(shift), np.size(axis)
+    if shifts not in (1, axes):
+        raise ShapeError(
+            f"roll: one shift for each axis, or one for all, got {shift} for axis={axis}"
+        )
+
+
+roll.vjp(lambda g, _y, _x, shift, axis: roll(g, np.negative(shift), axis=axis))
+
+
+def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Any:
+    """Each element along `axis` several times in a row; axis=None takes x flattened.
+
+    repeats: how often, one integer for all elements or one for each along the axis.
+
+    >>> repeat(np.array([1.0, 2.0]), 2)
+    array([1., 1., 2., 2.])
+    >>> repeat(np.array([1.0, 2.0]), np.array([0, 3]))
+    array([2., 2., 2.])
+    """
+    if axis is None:
+        x, axis = reshape(x, (math.prod(x.shape),)), 0
+    axis = normalize_axis(axis, x.ndim, "repeat")
+    times = _check_repeats(repeats, x.shape[axis])
+    before, after = x.shape[:axis], x.shape[axis + 1 :]
+    if times.size == 1:  # (..., n, ...) -> (..., n, 1, ...) -> (..., n, r, ...) -> (..., n r, ...)
+        n, r = x.shape[axis], int(times.reshape(()))
+        column = reshape(x, (*before, n, 1, *after))
+        return reshape(broadcast_to(column, (*before, n, r, *after)), (*before, n * r, *after))
+    return x[(slice(None),) * axis + (np.repeat(np.arange(x.shape[axis]), times),)]
+
+
+def _check_repeats(repeats: Any, n: int) -> np.ndarray:
+    times = np.asarray(repeats.data if isinstance(repeats, Tensor) else repeats)
+    if (
+        times.dtype.kind not in "iu"
+        or times.ndim > 1
+        or times.size not in (1, n)
+        or (times < 0).any()
+    ):
+        raise ShapeError(
+            f"repeat: repeats must be an integer >= 0, or {n} of them (one for each element along "
+            f"the axis), got {repeats!r}"
+        )
+    return times
+
+
+def tile(x: Any, repetitions: tuple[int, ...], /) -> Any:
+    """x side by side, repetitions[a] times along axis a; the shorter of both gets leading ones.
+
+    >>> tile(np.array([1.0, 2.0]), (2, 2))
+    array([[1., 2., 1., 2.],
+           [1., 2., 1., 2.]])
+    """
+    ndim = max(x.ndim, len(repetitions))
+    shape = (1,) * (ndim - x.ndim) + x.shape
+    times = (1,) * (ndim - len(repetitions)) + tuple(repetitions)
+    pairs = list(zip(times, shape, strict=True))
+    apart = reshape(x, tuple(n for m in shape for n in (1, m)))  # (1, n0, 1, n1, ...)
+    whole = broadcast_to(apart, tuple(n for pair in pairs for n in pair))  # (r0, n0, r1, n1, ...)
+    return reshape(whole, tuple(r * n for r, n in pairs))
+
+
+def split(x: Any, indices_or_sections: int | Sequence[int], /, *, axis: int = 0) -> list[Any]:
+    """x cut along `axis` into equal sections, or before each of the indices given.
+
+    >>> split(np.arange(5), [2, 3])
+    [array([0, 1]), array([2]), array([3, 4])]
+    """
+    axis = normalize_axis(axis, x.ndim, "split")
+    n, cuts = x.shape[axis], indices_or_sections
+    if isinstance(cuts, int):
+        if cuts < 1 or n % cuts:
+            raise ShapeError(
+                f"split: {cuts} equal sections must divide the length {n} of axis {axis} (shape "
+                f"{x.shape}); give the indices to cut at instead"
+            )
+        cuts = [n // cuts * i for i in range(1, cuts)]
+    edges = [0, *cuts, n]
+    before = (slice(None),) * axis
+    return [x[(*before, slice(a, b))] for a, b in pairwise(edges)]
+
+
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+    """The slices x[i] along `axis`, without that axis: what `stack` puts together again."""
+    axis = normalize_axis(axis, x.ndim, "unstack")
+    return tuple(x[(slice(None),) * axis + (i,)] for i in range(x.shape[axis]))
+
+
+def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Any]:
+    """The vectors broadcast against each other: y_k[i_0, i_1, ...] = x_k[i_k].
+
+    indexing="xy" (the default) swaps the first two axes, so that x_0 runs along the columns.
+    """
+    if indexing not in ("xy", "ij"):
+        raise ConfigError(f'meshgrid: indexing must be "xy" or "ij", got {indexing!r}')
+    if any(a.ndim > 1 for a in arrays):
+        raise ShapeError(f"meshgrid: takes vectors, got shapes {[a.shape for a in arrays]}")
+    n = len(arrays)
+    places = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else range(n)
+    columns = [
+        reshape(a, tuple(a.size if i == place else 1 for i in range(n)))
+        for a, place in zip(arrays, places, strict=True)
+    ]
+    return broadcast_arrays(*columns)
+
+
+# -- parts of matrices ------------------------------------------------------------------------
+
+
+@op
+def tril(x, /, *, k=0):
+    """x[..., i, j] where j <= i + k, and 0 above that diagonal."""
+    return np.tril(_matrices(x, "tril"), k)
+
+
+@op
+def triu(x, /, *, k=0):
+    """x[..., i, j] where j >= i + k, and 0 below that diagonal."""
+    return np.triu(_matrices(x, "triu"), k)
+
+
+tril.vjp(lambda g, _y, _x, k: tril(g, k=k))
+triu.vjp(lambda g, _y, _x, k: triu(g, k=k))
+
+
+@op
+def diagonal(x, /, *, offset=0):
+    """y[..., i] = x[..., i, i + offset] (x[..., i - offset, i] for an offset below 0)."""
+    return np.diagonal(_matrices(x, "diagonal"), offset, -2, -1)
+
+
+@op
+def diagonal_matrix(g, /, *, offset=0, shape):
+    """Matrices of the given shape, zero but for g on the diagonal: the transpose of `diagonal`."""
+    y = np.zeros(shape, g.dtype)
+    i = np.arange(g.shape[-1])
+    y[..., i - min(offset, 0), i + max(offset, 0)] = g
+    return y
+
+
+diagonal.vjp(lambda g, _y, _x, offset: diagonal_matrix(g, offset=offset, shape=_x.shape))
+diagonal_matrix.vjp(lambda h, _y, _g, offset, shape: diagonal(h, offset=offset))
+
+
+def _matrices(x: Any, name: str) -> np.ndarray:
+    if np.ndim(x) < 2:
+        raise ShapeError(f"{name}: takes matrices (..., M, N), got shape {np.shape(x)}")
+    return np.asarray(x)
