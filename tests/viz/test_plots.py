@@ -97,6 +97,12 @@ def test_contact_sheets_take_grey_and_colour(shape: tuple[int, ...]) -> None:
     assert plots.png(figure, dpi=40).startswith(b"\x89PNG")
 
 
+def test_contact_sheets_fit_into_a_figure_with_a_layout_of_its_own() -> None:
+    figure = plots.new_figure(4, 4, layout="constrained")
+    plots.contact_sheet(np.zeros((3, 28, 28), dtype=np.uint8), list("123"), "title", figure)
+    assert plots.png(figure, dpi=40).startswith(b"\x89PNG")
+
+
 def test_contact_sheets_want_one_caption_for_each_image() -> None:
     with pytest.raises(ShapeError, match="got 1 captions for 2 images"):
         plots.contact_sheet(np.zeros((2, 8, 8)), ["one"])

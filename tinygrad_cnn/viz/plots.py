@@ -32,10 +32,10 @@ TRAINING = {"color": ORANGE, "linestyle": "--", "label": "training"}
 VALIDATION = {"color": BLUE, "linestyle": "-", "label": "validation"}
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float, layout: str = "constrained") -> Figure:
     """A figure of width x height inches that belongs to nobody else (no pyplot, no backend)."""
     figure: Figure = require("matplotlib.figure", "viz").Figure(
-        figsize=(width, height), layout="constrained"
+        figsize=(width, height), layout=layout
     )
     return figure
 
@@ -141,18 +141,26 @@ def contact_sheet(
         )
     columns = max(5, min(columns, len(images)))  # five leave room for the title
     rows = max(-(-len(images) // columns), 1)
-    lines = 1 + max((caption.count("\n") for caption in captions), default=0)
-    figure = figure or new_figure(1.1 * columns, (1.15 + 0.13 * lines) * rows + 0.3)
-    if title:
-        figure.suptitle(title, fontsize=11, x=0.01, ha="left")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax in axes:
-        ax.axis("off")
-    for ax, image, caption in zip(axes, images, captions, strict=False):
-        ax.imshow(_pixels(image), cmap="gray_r", interpolation="nearest")
-        ax.set_title(caption, fontsize=SMALL, pad=3)
+    height = 1.06 + 0.13 * max((1 + caption.count("\n") for caption in captions), default=1)
+    title_height = 0.35 if title else 0.0
+    # One axis for all, in units of a cell's width: an axis an image takes seconds to lay out.
+    size = 1.1 * columns, 1.1 * height * rows + title_height
+    figure = figure or new_figure(*size, layout="none")
+    place = {"left": 0, "right": 1, "bottom": 0, "top": 1 - title_height / size[1]}
+    ax = figure.subplots(gridspec_kw=place)
+    ax.axis("off")
+    for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        row, column = divmod(i, columns)
+        bottom = (row + 1) * height - 0.03
+        extent = (column + 0.03, column + 0.97, bottom, bottom - 0.94)
+        ax.imshow(_pixels(image), cmap="gray_r", interpolation="nearest", extent=extent)
+        middle, top = column + 0.5, bottom - 0.98
+        ax.text(middle, top, caption, ha="center", va="bottom", fontsize=SMALL)
+    ax.set(xlim=(0, columns), ylim=(rows * height, 0), aspect="equal")
     if not len(images):
-        figure.text(0.5, 0.4, "none", ha="center", color=GREY)
+        ax.text(columns / 2, height / 2, "none", ha="center", color=GREY)
+    if title:
+        figure.text(0.01, 1 - 0.08 / size[1], title, va="top", fontsize=11)
     return figure
 
 
