@@ -47,15 +47,18 @@ KINDS = {
 }
 FAMILIES = {
     "convolution": Look("#8EC1DE", "convolution, linear", line=BLUE, width=2.4),
-    "linalg": Look("#8EC1DE", "convolution, linear", line=BLUE, width=2.4),
+    "products": Look("#8EC1DE", "convolution, linear", line=BLUE, width=2.4),
+    "contraction": Look("#8EC1DE", "convolution, linear", line=BLUE, width=2.4),
     "activation": Look("#FBDCA0", "activation", style="filled,rounded", line="#9A6A00"),
     "pooling": Look("#D6EDF9", "pooling (pointed)", "invhouse", line="#2F6F93"),
     "normalization": Look("#BFE6D8", "normalization (double)", line="#00664B", lines=2),
     "reduction": Look("#E3D3EA", "reduction (pointed)", "invhouse", line="#6C4A7A"),
+    "norms": Look("#E3D3EA", "reduction (pointed)", "invhouse", line="#6C4A7A"),
     "loss": Look("#F3B98F", "loss (eight corners)", "octagon", line=RED, width=2.4),
     "elementwise": Look("#FFFFFF", "arithmetic", style="filled,rounded", line=INK),
     "shape": Look("#FFFFFF", "shape, indexing", style="filled,dashed"),
     "indexing": Look("#FFFFFF", "shape, indexing", style="filled,dashed"),
+    "sorting": Look("#FFFFFF", "shape, indexing", style="filled,dashed"),
     "random": Look("#EFC9DD", "random", style="filled,dotted", line="#8E3F6B", width=1.6),
 }
 OTHER = Look("#FFFFFF", "other op")
