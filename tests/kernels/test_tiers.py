@@ -6,6 +6,10 @@ dtype, whatever the inputs' layout in memory.
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager, nullcontext
+from subprocess import run
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +17,14 @@ from hypothesis import strategies as st
 
 from tinygrad_cnn import kernels
 from tinygrad_cnn.kernels import reference
+from tinygrad_cnn.kernels.blocked import (
+    activation,
+    matrix,
+    normalization,
+    pooling,
+    windows,
+    workers,
+)
 from tinygrad_cnn.kernels.geometry import conv_output_size, pool_output_size
 
 REAL = (np.float32, np.float64)
@@ -192,12 +204,29 @@ def test_every_kernel_has_its_cases():
     assert sorted(CASES) == sorted(kernels._DISPATCHED)
 
 
+@contextmanager
+def cut_small():
+    """Tiny blocks, pieces and tiles, and three threads: small cases meet every cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (windows, pooling, normalization):
+            patch.setattr(module, "BLOCK_BYTES", 300)
+        patch.setattr(normalization, "SHORT", 1)
+        patch.setattr(activation, "PIECE", 7)
+        patch.setattr(matrix, "SMALL", 200)
+        patch.setattr(matrix, "VECTORS", 4)
+        patch.setattr(matrix, "TRANSPOSED_SIZE", 6)
+        patch.setattr(workers, "WORTH_SHARING", 0)
+        patch.setattr(workers, "threads", lambda: 3)
+        yield
+
+
 def arrays(values):
     return [v for v in values if isinstance(v, np.ndarray)]
 
 
 def results(tier, kernel, args):
-    with kernels.use(tier), np.errstate(invalid="ignore"):
+    tier, _, cut = tier.partition(", ")
+    with kernels.use(tier), np.errstate(invalid="ignore"), cut_small() if cut else nullcontext():
         result = getattr(kernels, kernel)(*args)
     return result if isinstance(result, tuple) else (result,)
 
@@ -214,7 +243,7 @@ def assert_equal_up_to_rounding(result, expected):
     np.testing.assert_allclose(result, expected, rtol=200 * eps, atol=200 * eps * scale)
 
 
-@pytest.mark.parametrize("tier", kernels.TIERS)
+@pytest.mark.parametrize("tier", [*kernels.TIERS, "blocked, cut small"])
 @pytest.mark.parametrize("kernel", CASES)
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(data=st.data())
@@ -258,3 +287,40 @@ def test_a_second_call_does_not_write_into_the_result_of_the_first(tier):
         kernels.batch_stats(y)
     for a, copy in zip(first, copies, strict=True):
         np.testing.assert_array_equal(a, copy)
+
+
+def test_threads_share_the_work_in_the_same_way_every_time():
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(7, 3, 9, 9)), rng.normal(size=(4, 3, 3, 3))
+    where = ((1, 1), (1, 1), (1, 1), 1)
+    with cut_small():
+        g = kernels.conv(x, w, *where)
+        first = kernels.conv_weight(x, g, (3, 3), *where)
+        for _ in range(5):
+            assert np.array_equal(kernels.conv(x, w, *where), g)
+            assert np.array_equal(kernels.conv_weight(x, g, (3, 3), *where), first)
+
+
+def test_an_error_state_of_the_caller_reaches_the_threads():
+    x = np.full((4, 1, 8, 8), np.inf)
+    with cut_small(), np.errstate(invalid="raise"), pytest.raises(FloatingPointError):
+        kernels.batch_norm(x, *np.array([[np.inf], [1], [1], [0]]))
+
+
+@pytest.mark.skipif(not hasattr(workers.os, "fork"), reason="this system has no fork")
+def test_a_forked_process_makes_its_own_threads():
+    program = """if True:
+        import os, warnings
+        import numpy as np
+        from tinygrad_cnn import kernels
+        from tinygrad_cnn.kernels.blocked import workers
+        warnings.simplefilter("ignore")  # Python warns that threads do not survive a fork
+        workers.threads, workers.WORTH_SHARING = lambda: 3, 0
+        x = np.ones((6, 1, 4))
+        kernels.sum_pool(x, (2,), (2,), (0,), False)
+        pid = os.fork()
+        kernels.sum_pool(x, (2,), (2,), (0,), False)
+        if pid:
+            raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    """
+    run([sys.executable, "-c", program], check=True, timeout=60)

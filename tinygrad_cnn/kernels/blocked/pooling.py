@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 from operator import mul
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from tinygrad_cnn.kernels.geometry import (
     window_extent,
 )
 
-BLOCK_BYTES = 1 << 18  # of images at a time: they and three temporaries fit the cache
+BLOCK_BYTES = 1 << 19  # of images at a time: half a usual second-level cache
 
 
 def _blocks(start: int, stop: int, bytes_each: int) -> Iterator[slice]:
@@ -125,15 +126,15 @@ def window_scatter(
     return dx
 
 
-def _where_chosen(g: Array, argmax: Array, tap: int, out: Array) -> Array:
-    """out = g where argmax == tap, 0 elsewhere; all three as `bits`.
+def _where_chosen(g: Array, argmax: Array, tap: Array | np.integer[Any], out: Array) -> Array:
+    """out = g where argmax == tap, 0 elsewhere; g and out are given as `bits`.
 
     The bits of g are and-ed with all ones or none: multiplying by 0 would turn an infinite gradient
     into NaN, and np.where is four times slower.
     """
     equal = workspace("equal", g.shape, np.dtype(np.int8))
     mask = workspace("mask", g.shape, g.dtype)
-    np.equal(argmax, argmax.dtype.type(tap), out=equal.view(bool))
+    np.equal(argmax, tap, out=equal.view(bool))
     np.negative(equal, out=equal)
     np.copyto(mask, equal)  # 0 or -1, which has every bit set
     return np.bitwise_and(g, mask, out=out)
@@ -145,21 +146,31 @@ def _scatter_windows(
     """dx (n, *room), zeros, gets each tap's chosen g added where that tap meets the image."""
     chosen = workspace("chosen", g.shape, g.dtype)
     for tap, (_, at) in enumerate(taps(out, *where)):
-        _where_chosen(bits(g), argmax, tap, out=bits(chosen))
+        _where_chosen(bits(g), argmax, argmax.dtype.type(tap), out=bits(chosen))
         dx[at] += chosen
 
 
 def _scatter_tiles(g: Array, argmax: Array, dx: Array, kernel: Ints) -> None:
-    """Windows that tile the image: rows of dx are woven from their taps, then stored as a whole."""
-    *outer, last = kernel
-    out = g.shape[1:]
-    woven = workspace("woven", (*g.shape, last), g.dtype)
-    rows = as_rows(woven.reshape(*g.shape[:-1], last * out[-1]))
-    to = as_rows(dx[..., : last * out[-1]])
-    for tap, (_, at) in enumerate(taps(out[:-1], tuple(outer), tuple(outer), (1,) * len(outer))):
-        for b in range(last):
-            _where_chosen(bits(g), argmax, tap * last + b, out=bits(woven)[..., b])
+    """Windows that tile the image: rows of dx are made whole, then stored as a whole.
+
+    g and argmax stand k times side by side, once for each tap of a row of the kernel, and meet the
+    numbers of those taps: one comparison serves the row, and nothing is stored with gaps.
+    """
+    *outer, k = kernel
+    *lines, o = g.shape
+    g_row = workspace("g_row", (*g.shape, k), g.dtype)
+    argmax_row = workspace("argmax_row", (*g.shape, k), argmax.dtype)
+    number = workspace("number", (*g.shape, k), argmax.dtype)
+    chosen = workspace("chosen", (*g.shape, k), g.dtype)
+    for b in range(k):
+        np.copyto(g_row[..., b], g)
+        np.copyto(argmax_row[..., b], argmax)
+        number[..., b] = b
+    rows, to = as_rows(chosen.reshape(*lines, o * k)), as_rows(dx[..., : o * k])
+    for _, at in taps(g.shape[1:-1], tuple(outer), tuple(outer), (1,) * len(outer)):
+        _where_chosen(bits(g_row), argmax_row, number, out=bits(chosen))
         np.copyto(to[at], rows)
+        number += argmax.dtype.type(k)
 
 
 # --- sums: a box sums axis by axis, k + k additions instead of k * k ------------------------------
