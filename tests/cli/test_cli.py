@@ -192,13 +192,16 @@ class TestData:
 
 class TestHelp:
     @pytest.mark.parametrize("command", ["train", "evaluate", "predict", "graph", "data"])
-    def test_every_command_shows_examples(self, command: str, capsys: Printed) -> None:
+    def test_every_command_shows_examples(
+        self, command: str, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
         with pytest.raises(SystemExit) as ended:
             main([command, "--help"])
         out = capsys.readouterr().out
         assert ended.value.code == 0
         assert f"examples:\n  tinygrad-cnn {command}" in out
-        assert max(map(len, out.splitlines())) <= 100
+        assert max(map(len, out.splitlines())) <= 80
 
     def test_the_version_is_the_package_s(self, capsys: Printed) -> None:
         with pytest.raises(SystemExit):

@@ -12,7 +12,7 @@ import pytest
 
 from tinygrad_cnn.train import checkpoint
 
-COMMAND = [sys.executable, "-m", "tinygrad_cnn.cli"]
+COMMAND = [sys.executable, "-m", "tinygrad_cnn"]
 REPOSITORY = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
 

@@ -15,15 +15,15 @@ from tinygrad_cnn.viz import plots
 
 HELP = "describe, show or export the digits"
 DESCRIPTION = """\
-Say which digits `train` would use with the same options, where they lie and how many there are of
-each; draw some of them, or write them in other formats."""
+Say which digits `train` would use with the same options, where they lie and how
+many there are of each; draw some of them, or write them in other formats."""
 EXAMPLES = """\
 examples:
-  tinygrad-cnn data                         the digits inside the package
-  tinygrad-cnn data --sheet digits.png      ... and a picture of eight of each class
-  tinygrad-cnn data --full                  fetch the complete MNIST
-  tinygrad-cnn data --csv folder            write mnist_train.csv and mnist_test.csv
-  tinygrad-cnn data --idx folder            write the four IDX files
+  tinygrad-cnn data                     the digits inside the package
+  tinygrad-cnn data --sheet digits.png  ... and a picture of eight of each
+  tinygrad-cnn data --full              fetch the complete MNIST
+  tinygrad-cnn data --csv folder        write mnist_train.csv, mnist_test.csv
+  tinygrad-cnn data --idx folder        write MNIST's four files
 """
 EACH = 8
 

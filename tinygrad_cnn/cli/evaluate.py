@@ -15,10 +15,11 @@ from tinygrad_cnn.train.run import Scores, load, newest, score
 
 HELP = "measure a trained network on the test digits"
 DESCRIPTION = """\
-Run a trained network over test digits: its accuracy, and precision, recall and F-score by class."""
+Run a trained network over test digits: its accuracy, and precision, recall and
+F-score of each class."""
 EXAMPLES = """\
 examples:
-  tinygrad-cnn evaluate                      the newest run, on the test digits of its own data
+  tinygrad-cnn evaluate              the newest run, on its own test digits
   tinygrad-cnn evaluate runs/mnist-leaky-1 --data-dir ~/mnist
 """
 

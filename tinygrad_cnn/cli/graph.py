@@ -15,8 +15,9 @@ from tinygrad_cnn.train.run import load
 
 HELP = "draw the computation graph of a network"
 DESCRIPTION = """\
-Draw what a network computes, from a batch of digits to the loss. The ending of the file says the
-format: .svg, .png, .dot ..."""
+Draw what a network computes, from a batch of digits to the loss. The ending of
+the file says the format: .svg .png .dot .json .txt, and .pdf where the dot
+program is installed."""
 EXAMPLES = """\
 examples:
   tinygrad-cnn graph mnist-leaky -o net.svg

@@ -12,12 +12,12 @@ from tinygrad_cnn.errors import ConfigError
 
 COMMANDS = (train, evaluate, predict, graph, data)
 
-DESCRIPTION = "Train small convolutional networks on handwritten digits, and look at what they do."
+DESCRIPTION = "Train small convolutional networks on handwritten digits, and look at them."
 EXAMPLES = """\
 examples:
-  tinygrad-cnn train                     train the default network on the digits in the package
-  tinygrad-cnn predict my-seven.png      ask the newest network about a picture of your own
-  tinygrad-cnn COMMAND --help            all options of a command
+  tinygrad-cnn train                 train the default network
+  tinygrad-cnn predict my-seven.png  ask it about a picture of your own
+  tinygrad-cnn COMMAND --help        all options of a command
 """
 
 

@@ -17,11 +17,12 @@ from tinygrad_cnn.train.run import load, newest
 
 HELP = "tell which digit a picture shows"
 DESCRIPTION = """\
-Ask a trained network about pictures of your own: PNG or JPEG, of any size, dark on light or light
-on dark, one digit in each. The digit is cut out, scaled and centred as MNIST's are."""
+Ask a trained network about pictures of your own: PNG or JPEG, of any size, dark
+on light or light on dark, one digit in each. The digit is cut out, scaled and
+centred as MNIST's are."""
 EXAMPLES = """\
 examples:
-  tinygrad-cnn predict my-seven.png              by the newest run
+  tinygrad-cnn predict my-seven.png  by the newest run
   tinygrad-cnn predict *.jpg --model runs/mnist-leaky-1
 """
 

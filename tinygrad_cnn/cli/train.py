@@ -11,9 +11,9 @@ from tinygrad_cnn.train.run import REPORT, Result, train
 
 HELP = "train a network and write a report"
 DESCRIPTION = """\
-Train a network by a recipe, evaluate it once on the test digits, and write weights, log, pictures
-and a report into a folder of its own, runs/RECIPE-N. Ctrl-C ends the training and keeps what was
-reached."""
+Train a network by a recipe, evaluate it once on the test digits, and write
+weights, log, pictures and a report into a folder of its own, runs/RECIPE-N.
+Ctrl-C ends the training and keeps what was reached."""
 EXAMPLES = f"""\
 recipes:
 {recipes.table()}
@@ -25,7 +25,7 @@ examples:
   tinygrad-cnn train --set momentum=0.95 --set clip_grad_norm=none
 
 settings that --set takes, with their defaults:
-{recipes.defaults()}
+{recipes.settings_table()}
 """
 
 # Options with a flag of their own; every other setting is reached by --set.
@@ -33,8 +33,8 @@ FLAGS = (
     ("--epochs", "N", "at most so many passes over the training digits"),
     ("--batch-size", "N", "digits in a batch"),
     ("--lr", "RATE", "learning rate after the warm-up"),
-    ("--target-accuracy", "SHARE", "stop when the validation accuracy reaches this, e.g. 0.985"),
-    ("--seed", "N", "of weights, order, augmentation; one seed gives the same weights to the bit"),
+    ("--target-accuracy", "SHARE", "stop at this validation accuracy, such as 0.985"),
+    ("--seed", "N", "of all that is random: one seed, the same weights to the bit"),
 )
 
 

@@ -21,41 +21,33 @@ from tinygrad_cnn.train import callbacks as on
 from tinygrad_cnn.train.callbacks import Callback
 
 
+def setting(default: Any, text: str) -> Any:
+    """A field of a recipe that the command line can change, with what its help says of it."""
+    return field(default=default, metadata={"help": text})
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """What to train and how.
-
-    epochs, batch_size      at most so many passes over the training set, in batches so large
-    lr, momentum, weight_decay   of SGD
-    warmup                  epochs over which the learning rate rises linearly from almost zero
-    clip_grad_norm          gradients are scaled down to at most this norm; none: not at all
-    plateau_factor          lr *= plateau_factor when val_loss has not improved
-    plateau_patience        for more than so many epochs
-    patience                stop when val_accuracy has not improved for so many epochs
-    target_accuracy         stop when val_accuracy reaches this share; none: no target
-    validation              share of the training set that is held out to decide all of these
-    shift, rotate           augmentation: at most so many pixels and degrees, either way
-    seed                    of weights, order, augmentation and the held-out part
-    """
+    """What to train and how: a network, and every number that the training depends on."""
 
     name: str
     summary: str
     build: Callable[[], Module] = field(repr=False)
-    epochs: int = 30
-    batch_size: int = 64
-    lr: float = 0.05
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    warmup: float = 1.0
-    clip_grad_norm: float | None = 5.0
-    plateau_factor: float = 0.5
-    plateau_patience: int = 2
-    patience: int = 8
-    target_accuracy: float | None = None
-    validation: float = 0.1
-    shift: float = 2.0
-    rotate: float = 10.0
-    seed: int = 0
+    epochs: int = setting(30, "at most so many passes over the training set")
+    batch_size: int = setting(64, "digits in a batch")
+    lr: float = setting(0.05, "learning rate after the warm-up")
+    momentum: float = setting(0.9, "of the gradient's running sum")
+    weight_decay: float = setting(0.0, "added to the gradient, times the weights")
+    warmup: float = setting(1.0, "epochs in which the rate rises from almost 0")
+    clip_grad_norm: float | None = setting(5.0, "largest norm of the gradient, or none")
+    plateau_factor: float = setting(0.5, "lr *= this when val_loss does not improve")
+    plateau_patience: int = setting(2, "... for more than so many epochs")
+    patience: int = setting(8, "epochs without better val_accuracy: stop")
+    target_accuracy: float | None = setting(None, "stop at this val_accuracy, such as 0.985")
+    validation: float = setting(0.1, "share of the training set that is held out")
+    shift: float = setting(2.0, "augmentation: up to so many pixels each way")
+    rotate: float = setting(10.0, "augmentation: up to so many degrees each way")
+    seed: int = setting(0, "of weights, order, augmentation, held-out part")
 
     def __post_init__(self) -> None:
         for names, holds, rule in _RULES:
@@ -94,7 +86,7 @@ class Recipe:
         )
 
 
-SETTINGS = tuple(f.name for f in fields(Recipe) if f.name not in ("name", "summary", "build"))
+SETTINGS = tuple(f.name for f in fields(Recipe) if "help" in f.metadata)
 _TYPES = {f.name: str(f.type) for f in fields(Recipe)}
 EVALUATION_BATCH = 250  # nothing is kept for a gradient, so it may be larger than a training batch
 
@@ -131,7 +123,7 @@ RECIPES = {
     for recipe in (
         Recipe(
             "mnist-leaky",
-            "conv 16 3x3, LeakyReLU, max-pool, dense 128, LeakyReLU, dense 10; momentum SGD",
+            "conv 16 of 3x3, max-pool, dense 128; LeakyReLU, momentum SGD",
             MnistLeaky,
         ),
     )
@@ -190,11 +182,11 @@ def table() -> str:
     return "\n".join(f"  {r.name:<14}  {r.summary}" for r in RECIPES.values())
 
 
-def defaults() -> str:
-    """The settings of the default recipe, three to a line."""
-    cells = [f"{name}={getattr(get(DEFAULT), name)}".lower() for name in SETTINGS]
-    rows = [cells[i : i + 3] for i in range(0, len(cells), 3)]
-    return "\n".join("  " + "".join(f"{cell:<28}" for cell in row).rstrip() for row in rows)
+def settings_table() -> str:
+    """The settings with the defaults of the default recipe and what they do, a line each."""
+    chosen = [f for f in fields(Recipe) if f.name in SETTINGS]
+    cells = [(f"{f.name}={getattr(get(DEFAULT), f.name)}", f.metadata["help"]) for f in chosen]
+    return "\n".join(f"  {name.replace('=None', '=none'):<22}  {text}" for name, text in cells)
 
 
 def _parse(name: str, text: str, kind: str) -> Any:
