@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tinygrad_cnn.data import EmbeddedMNIST
-from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.errors import ConfigError, MissingDependencyError
 from tinygrad_cnn.train import recipes, run
 from tinygrad_cnn.train.callbacks import Callback
 from tinygrad_cnn.train.sources import Source
@@ -70,6 +70,17 @@ def test_without_matplotlib_the_report_says_so(
     report = (result.folder / "report.md").read_text()
     assert "*No curves.png: matplotlib is needed for this" in report
     assert "](curves.png)" not in report
+
+
+@pytest.mark.parametrize("library", ["tqdm.auto", "safetensors"])
+def test_a_missing_library_is_named_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    train, test = (EmbeddedMNIST(part).subset(slice(0, 60)) for part in (True, False))
+    with pytest.raises(MissingDependencyError, match=r"tinygrad-cnn\[train\]"):
+        run.train(RECIPE, Source(train, test), tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_training_that_is_interrupted_at_once_still_leaves_a_whole_folder(

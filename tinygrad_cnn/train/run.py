@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 
 from tinygrad_cnn import __version__
 from tinygrad_cnn.data import ArrayDataset, DataLoader, split
-from tinygrad_cnn.errors import AnomalyError, CheckpointError, ConfigError
+from tinygrad_cnn.errors import AnomalyError, CheckpointError, ConfigError, require
 from tinygrad_cnn.files import write_atomic
 from tinygrad_cnn.nn import Module
 from tinygrad_cnn.nn import functional as F
 from tinygrad_cnn.train import checkpoint, metrics, pictures, recipes, report
 from tinygrad_cnn.train.callbacks import CSVLogger, ModelCheckpoint, ProgressBar
 from tinygrad_cnn.train.history import Epoch, History
-from tinygrad_cnn.train.recipes import Data, Recipe
+from tinygrad_cnn.train.recipes import Data, Loaders, Recipe
 from tinygrad_cnn.train.sources import Source
 from tinygrad_cnn.train.trainer import Trainer, predict
 
@@ -80,43 +80,37 @@ def train(
     Ctrl-C and a loss that becomes NaN end the training and not the run: what was reached is
     evaluated and written all the same, and the exception is handed back as `stopped`.
     """
-    train_set, validation = split(source.train, recipe.validation, recipe.seed)
-    data = Data(train_set, validation, source.test)
-    loaders = recipe.loaders(data)
-    model = recipe.model()
+    data = Data(*split(source.train, recipe.validation, recipe.seed), source.test)
+    loaders, model = recipe.loaders(data), recipe.model()
     config = _config(recipe, data, source)
+    bar = [ProgressBar()] if progress else []
+    require("safetensors", "train")  # like all above, before there is a folder to leave behind
     folder = create_folder(out, recipe.name)
-    _write_json(folder / CONFIG, config)
+    write_atomic(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+    files = [ModelCheckpoint(folder / WEIGHTS, config=config), CSVLogger(folder / LOG)]
     trainer = Trainer(
         model,
         recipe.optimizer(model),
-        callbacks=[
-            *recipe.callbacks(),
-            ModelCheckpoint(folder / WEIGHTS, "val_accuracy", config=config),
-            CSVLogger(folder / LOG),
-            *([ProgressBar()] if progress else []),
-        ],
+        callbacks=[*recipe.callbacks(), *files, *bar],
         clip_grad_norm=recipe.clip_grad_norm,
     )
-    started, stopped = time.perf_counter(), None
-    try:
-        trainer.fit(loaders.train, loaders.validation, epochs=recipe.epochs)
-    except (KeyboardInterrupt, AnomalyError) as error:
-        stopped = error
+    started = time.perf_counter()
+    stopped = _fit(trainer, loaders, recipe.epochs)
     seconds = time.perf_counter() - started
-    result = Result(
-        folder=folder,
-        recipe=recipe,
-        config=config,
-        model=model,
-        history=trainer.history,
-        best=trainer.history.best("val_accuracy"),
-        scores=score(model, loaders.test),
-        seconds=seconds,
-        stopped=stopped,
-    )
+    best = trainer.history.best("val_accuracy")
+    scores = score(model, loaders.test)
+    result = Result(folder, recipe, config, model, trainer.history, best, scores, seconds, stopped)
     _write(result)
     return result
+
+
+def _fit(trainer: Trainer, loaders: Loaders, epochs: int) -> BaseException | None:
+    """Train; hands back what broke it off, if what was reached by then is still good."""
+    try:
+        trainer.fit(loaders.train, loaders.validation, epochs=epochs)
+    except (KeyboardInterrupt, AnomalyError) as error:
+        return error
+    return None
 
 
 def score(model: Module, loader: DataLoader) -> Scores:
@@ -198,7 +192,3 @@ def _write(result: Result) -> None:
     checkpoint.save(result.folder / WEIGHTS, result.model, result.config, {**epoch, **reached})
     missing = pictures.draw_all(result)
     write_atomic(result.folder / REPORT, report.markdown(result, missing))
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_atomic(path, json.dumps(content, indent=2) + "\n")

@@ -7,6 +7,7 @@ import io
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_cnn.errors import require
 from tinygrad_cnn.files import write_atomic
 from tinygrad_cnn.train import checkpoint
 from tinygrad_cnn.train.callbacks.base import Best, Callback, Mode
@@ -53,6 +54,7 @@ class ModelCheckpoint(Callback):
         mode: Mode | None = None,
         config: dict[str, Any] | None = None,
     ) -> None:
+        require("safetensors", "train")  # now, not after the first epoch
         self.path = path
         self.config = config or {}
         self.best = Best(monitor, mode)

@@ -22,17 +22,18 @@ class ProgressBar(Callback):
     """
 
     def __init__(self) -> None:
+        self.tqdm: Any = require("tqdm.auto", "train").tqdm
         self.bar: Any = None
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Write the table's head."""
-        _write(" epoch    loss  accuracy  val loss  val accuracy       lr  images/s    time")
+        self._write(" epoch    loss  accuracy  val loss  val accuracy       lr  images/s    time")
 
     def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
         """Open the epoch's bar."""
         self.started, self.training_seconds = time.perf_counter(), 0.0
         self.epoch = f"{epoch:>3}/{trainer.epochs}"
-        self.bar = require("tqdm.auto", "train").tqdm(
+        self.bar = self.tqdm(
             total=trainer.steps_per_epoch,
             desc=self.epoch,
             bar_format="{desc} {bar} {n_fmt}/{total_fmt}",  # a narrow window shortens the bar alone
@@ -60,7 +61,7 @@ class ProgressBar(Callback):
             validation = f"{row.val_loss:8.4f}  {row.val_accuracy:12.2%}"
         training = f"{row.train_loss:6.4f}  {row.train_accuracy:8.2%}"
         speed = f"{self._speed(trainer.running.images):>8}  {row.seconds:4.1f} s"
-        _write(f"{self.epoch:<6}  {training}  {validation}  {row.lr:7.5f}  {speed}")
+        self._write(f"{self.epoch:<6}  {training}  {validation}  {row.lr:7.5f}  {speed}")
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Remove the bar of an epoch that was cut short."""
@@ -70,10 +71,9 @@ class ProgressBar(Callback):
     def _speed(self, images: int) -> str:
         return f"{images / max(self.training_seconds, 1e-9):,.0f}"
 
-
-def _write(line: str) -> None:
-    require("tqdm.auto", "train").tqdm.write(line, file=sys.stdout)
-    sys.stdout.flush()  # a log that is followed shall not lag by a buffer of epochs
+    def _write(self, line: str) -> None:
+        self.tqdm.write(line, file=sys.stdout)
+        sys.stdout.flush()  # a log that is followed shall not lag by a buffer of epochs
 
 
 def _is_interactive(stream: TextIO) -> bool:
