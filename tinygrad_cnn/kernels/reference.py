@@ -221,12 +221,12 @@ def batch_norm_grad(
 
 def leaky_relu(x: Array, slope: float) -> Array:
     """y = x where x > 0, slope * x elsewhere; slope 0 is ReLU (and gives 0, not NaN, at -inf)."""
-    return np.ascontiguousarray(np.where(x > 0, x, x * slope) if slope else np.maximum(x, 0))
+    return np.asarray(np.where(x > 0, x, x * slope) if slope else np.maximum(x, 0), order="C")
 
 
 def leaky_relu_grad(g: Array, y: Array, slope: float) -> Array:
     """dx = g where y > 0, slope * g elsewhere; y is the output, or anything with x's sign."""
-    return np.ascontiguousarray(np.where(y > 0, g, g * slope if slope else 0))
+    return np.asarray(np.where(y > 0, g, g * slope if slope else 0), order="C")
 
 
 def softmax(x: Array) -> Array:

@@ -48,7 +48,7 @@ def leaky_relu(x: Any, /, *, negative_slope: float = 0.01) -> Any:
 
 @op(name="leaky_relu")
 def _leaky_relu(x, /, *, negative_slope):
-    """The same for a slope that keeps the sign, so that the graph keeps y alone: y > 0 where x > 0."""
+    """The same where the slope keeps the sign: y > 0 where x > 0, and the graph keeps y alone."""
     return kernels.leaky_relu(x, negative_slope)
 
 
@@ -77,8 +77,8 @@ def prelu(x: Any, weight: Any, /) -> Any:
     channels = x.shape[1] if x.ndim > 1 else 1
     if weight.shape not in ((), (1,), (channels,)):
         raise ShapeError(
-            f"prelu: weight must have shape (1,), or ({channels},) for the channels of x {x.shape}, "
-            f"got {weight.shape}"
+            f"prelu: weight must have shape (1,), or ({channels},) for the channels of x "
+            f"{x.shape}, got {weight.shape}"
         )
     slope = reshape(weight, (-1,) + (1,) * (x.ndim - 2)) if x.ndim > 1 else weight
     return where(x > 0, x, slope * x)

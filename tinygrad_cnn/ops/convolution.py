@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinygrad_cnn import kernels
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.errors import ConfigError, ShapeError
@@ -31,7 +33,8 @@ def conv(x, w, b=None, /, *, stride, padding, dilation, groups):
     """y = x * w + b, (N, C, *S), (F, C/G, *K), (F,) -> (N, F, *O)"""
     y = kernels.conv(x, w, stride, padding, dilation, groups)
     if b is not None:
-        y += b.reshape((-1,) + (1,) * len(stride))
+        b = b.reshape((-1,) + (1,) * len(stride))
+        y = np.add(y, b, out=y if y.dtype == np.result_type(y, b) else None)
     return y
 
 
@@ -53,13 +56,18 @@ conv.vjp(
     lambda g, _y, _x, _w, _b, **_: sum(g, axis=(0, *range(2, g.ndim))),
 )
 conv_input.vjp(
-    lambda h, _y, _g, w, size, **k: conv(h, w, **k),
+    lambda h, _y, _g, w, size, **k: _first(conv(h, w, **k), _g.shape[2:]),
     lambda h, _y, g, _w, size, **k: conv_weight(h, g, size=_w.shape[2:], **k),
 )
 conv_weight.vjp(
     lambda h, _y, _x, g, size, **k: conv_input(g, h, size=_x.shape[2:], **k),
-    lambda h, _y, x, _g, size, **k: conv(x, h, **k),
+    lambda h, _y, x, _g, size, **k: _first(conv(x, h, **k), _g.shape[2:]),
 )
+
+
+def _first(y: Any, size: Any) -> Any:
+    """The first `size` positions: an image made by output_padding may have room for more windows."""
+    return y if y.shape[2:] == size else y[(..., *map(slice, size))]
 
 
 def conv1d(
@@ -281,7 +289,7 @@ def _check_channels(x: Any, w: Any, b: Any, groups: int, out: int, channels: int
 
 
 def _check_groups(groups: int, channels: int, out: int, name: str) -> None:
-    if not isinstance(groups, int) or groups < 1 or channels % groups or out % groups:
+    if not isinstance(groups, int | np.integer) or groups < 1 or channels % groups or out % groups:
         raise ConfigError(
             f"{name}: groups must divide the channels of the input and of the output, got "
             f"groups={groups} for {channels} and {out}"

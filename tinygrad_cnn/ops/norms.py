@@ -56,16 +56,22 @@ def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: fl
 
 
 def _power_norm(x: Any, p: float, k: dict[str, Any]) -> Any:
-    if p > 0 and p % 2 == 0:  # a polynomial in x, with no kink at single zeros
-        return _root(sum(pow(real(conj(x) * x), int(p) // 2), **k), p)
-    at_zero = x == 0
-    powers = pow(abs(where(at_zero, 1.0, x)), p)
     if p > 0:
-        return _root(sum(where(at_zero, 0.0, powers), **k), p)
-    return where(any(at_zero, **k), 0.0, pow(sum(powers, **k), 1 / p))
+        return root(sum(powers(x, p), **k), p)
+    at_zero = x == 0
+    inverse_powers = pow(abs(where(at_zero, 1.0, x)), p)
+    return where(any(at_zero, **k), 0.0, pow(sum(inverse_powers, **k), 1 / p))
 
 
-def _root(t: Any, p: float) -> Any:
+def powers(x: Any, p: float) -> Any:
+    """|x|^p for p > 0, with slope 0 at 0."""
+    if p % 2 == 0:  # a polynomial in x, with no kink at single zeros
+        return pow(real(conj(x) * x), int(p) // 2)
+    at_zero = x == 0
+    return where(at_zero, 0.0, pow(abs(where(at_zero, 1.0, x)), p))
+
+
+def root(t: Any, p: float) -> Any:
     """t^(1/p), with slope 0 at 0."""
     return where(t == 0, 0.0, pow(where(t == 0, 1.0, t), 1 / p))
 

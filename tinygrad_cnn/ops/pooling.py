@@ -19,7 +19,8 @@ import numpy as np
 from tinygrad_cnn import kernels
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.errors import ConfigError
-from tinygrad_cnn.ops.elementwise import abs
+from tinygrad_cnn.ops.elementwise import astype
+from tinygrad_cnn.ops.norms import powers, root
 from tinygrad_cnn.ops.products import matmul
 from tinygrad_cnn.ops.reduction import mean
 from tinygrad_cnn.ops.shape import moveaxis
@@ -158,7 +159,13 @@ def _avg_pool(
     name = f"avg_pool{n}d"
     kernel, stride_, padding_ = _check_windows(x, n, kernel_size, stride, padding, name)
     check_fits(x.shape[2:], kernel, padding_, (1,) * n, name, x.shape)
-    geometry = {"kernel": kernel, "stride": stride_, "padding": padding_, "ceil_mode": ceil_mode}
+    x = _floating(x)
+    geometry: dict[str, Any] = {
+        "kernel": kernel,
+        "stride": stride_,
+        "padding": padding_,
+        "ceil_mode": bool(ceil_mode),
+    }
     total = sum_pool(x, **geometry)
     if divisor_override is not None:
         if divisor_override == 0:
@@ -218,9 +225,14 @@ def _lp_pool(
         raise ConfigError(f"{name}: norm_type must be positive, got {norm_type}")
     kernel, stride_, padding = _check_windows(x, n, kernel_size, stride, 0, name)
     check_fits(x.shape[2:], kernel, padding, (1,) * n, name, x.shape)
-    powers = abs(x) ** norm_type
-    total = sum_pool(powers, kernel=kernel, stride=stride_, padding=padding, ceil_mode=ceil_mode)
-    return total ** (1 / norm_type)
+    total = sum_pool(
+        powers(_floating(x), norm_type),
+        kernel=kernel,
+        stride=stride_,
+        padding=padding,
+        ceil_mode=bool(ceil_mode),
+    )
+    return root(total, norm_type)
 
 
 def adaptive_avg_pool1d(x: Any, *, output_size: SizeLike) -> Any:
@@ -246,6 +258,7 @@ def _adaptive_avg_pool(x: Any, output_size: Any, n: int) -> Any:
     """The mean is separable: one averaging matrix for each axis."""
     name = f"adaptive_avg_pool{n}d"
     check_images(x, n, name)
+    x = _floating(x)
     out = _adaptive_size(x, output_size, n, name)
     if set(out) == {1}:
         return mean(x, axis=tuple(range(2, n + 2)), keepdims=True)
@@ -275,6 +288,11 @@ def _averaging_matrix(m: int, o: int) -> np.ndarray:
     for i, (first, end) in enumerate(adaptive_cells(m, o)):
         a[first:end, i] = 1 / (end - first)
     return a
+
+
+def _floating(x: Any) -> Any:
+    """Integers (pixels) as float64, since their averages are no integers."""
+    return x if x.dtype.kind in "fc" else astype(x, np.float64)
 
 
 def _check_windows(

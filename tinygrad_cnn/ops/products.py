@@ -75,7 +75,7 @@ def linear(x, w, b=None, /):
     if b is not None:
         if np.shape(b) != (w.shape[0],):
             raise ShapeError(f"linear: b must have shape ({w.shape[0]},), got {np.shape(b)}")
-        y += b
+        y = np.add(y, b, out=y if y.dtype == np.result_type(y, b) else None)
     return y
 
 

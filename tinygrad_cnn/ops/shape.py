@@ -177,13 +177,29 @@ def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Any:
 
 @op
 def pad(x, /, pad_width, *, value=0.0):
-    """x with `pad_width[a] = (before, after)` elements of `value` added at each end of axis a."""
-    return np.pad(x, pad_width, constant_values=value)
+    """x with `pad_width[a] = (before, after)` elements of `value` added at each end of axis a.
+
+    One pair, or one number, stands for all axes.
+    """
+    return np.pad(x, _pairs(pad_width, np.ndim(x)), constant_values=value)
+
+
+def _pairs(pad_width: Any, ndim: int) -> list[list[int]]:
+    try:
+        return np.broadcast_to(pad_width, (ndim, 2)).tolist()  # type: ignore[no-any-return]
+    except ValueError:
+        raise ShapeError(
+            f"pad: pad_width is a number, a pair (before, after), or a pair for each of the {ndim} "
+            f"axes, got {pad_width!r}"
+        ) from None
 
 
 pad.vjp(
     lambda g, _y, _x, pad_width, **_: g[
-        tuple(slice(p, p + n) for (p, _after), n in zip(pad_width, _x.shape, strict=True))
+        tuple(
+            slice(p, p + n)
+            for (p, _after), n in zip(_pairs(pad_width, _x.ndim), _x.shape, strict=True)
+        )
     ]
 )
 
