@@ -97,6 +97,12 @@ class TestNpz:
         assert "mnist.npz" in line
         assert "object" in line
 
+    def test_images_of_another_size(self, capsys: Printed) -> None:
+        images, labels = np.zeros((30, 20, 20), np.uint8), np.arange(30, dtype=np.uint8) % 10
+        np.savez("mnist.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+        line = refused_training(capsys, "mnist.npz")
+        assert "images of 20 x 20 do not fit the network of mnist-leaky" in line
+
     def test_an_empty_set(self, capsys: Printed) -> None:
         images, labels = np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.uint8)
         np.savez("mnist.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)

@@ -21,8 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_cnn import __version__
+from tinygrad_cnn.core.modes import no_grad
+from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.data import ArrayDataset, DataLoader, split
-from tinygrad_cnn.errors import AnomalyError, CheckpointError, ConfigError, require
+from tinygrad_cnn.data.transforms import ToFloat
+from tinygrad_cnn.errors import (
+    AnomalyError,
+    CheckpointError,
+    ConfigError,
+    DataError,
+    ShapeError,
+    require,
+)
 from tinygrad_cnn.files import write_atomic
 from tinygrad_cnn.nn import Module
 from tinygrad_cnn.nn import functional as F
@@ -82,6 +92,7 @@ def train(
     """
     data = Data(*split(source.train, recipe.validation, recipe.seed), source.test)
     loaders, model = recipe.loaders(data), recipe.model()
+    _check_fit(recipe, model, data.train)
     config = _config(recipe, data, source)
     bar = [ProgressBar()] if progress else []
     require("safetensors", "train")  # like all above, before there is a folder to leave behind
@@ -102,6 +113,19 @@ def train(
     result = Result(folder, recipe, config, model, trainer.history, best, scores, seconds, stopped)
     _write(result)
     return result
+
+
+def _check_fit(recipe: Recipe, model: Module, dataset: ArrayDataset) -> None:
+    """Whether the network takes such images at all, asked of one."""
+    try:
+        with no_grad():
+            model.eval()(Tensor(ToFloat()(dataset.images[:1])))
+    except ShapeError as error:
+        size = " x ".join(map(str, dataset.images.shape[1:]))
+        raise DataError(
+            f"{dataset.name}: images of {size} do not fit the network of {recipe.name} ({error}); "
+            "resize the images, or take another recipe"
+        ) from error
 
 
 def _fit(trainer: Trainer, loaders: Loaders, epochs: int) -> BaseException | None:
