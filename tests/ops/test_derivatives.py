@@ -1,0 +1,32 @@
+"""Every function of the library, from one table, against PyTorch and difference quotients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.cases import CASES
+from tests.oracle import Case, assert_agrees_with_differences, assert_agrees_with_torch
+
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+@pytest.mark.oracle
+@every_case
+@settings(max_examples=15, derandomize=True)
+@given(data=st.data())
+def test_the_function_and_its_two_derivatives_are_pytorchs(case: Case, data: Any) -> None:
+    pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
+    if case.torch is None:
+        pytest.skip("PyTorch has no such function")
+    assert_agrees_with_torch(case, data.draw)
+
+
+@every_case
+@settings(max_examples=8, derandomize=True)
+@given(data=st.data())
+def test_the_two_derivatives_are_the_limits_of_difference_quotients(case: Case, data: Any) -> None:
+    assert_agrees_with_differences(case, data.draw)
