@@ -8,7 +8,7 @@
 Tensor([3., 0.], dtype=float32)
 """
 
-from tinygrad_cnn import errors, kernels, linalg, models, nn, optim
+from tinygrad_cnn import errors, fft, kernels, linalg, models, nn, optim
 from tinygrad_cnn.core.anomaly import detect_anomaly
 from tinygrad_cnn.core.modes import (
     enable_grad,
@@ -22,6 +22,7 @@ from tinygrad_cnn.core.tensor import Parameter, Tensor
 from tinygrad_cnn.errors import TinygradError
 from tinygrad_cnn.ops import *  # noqa: F403
 from tinygrad_cnn.ops import __all__ as _ops
+from tinygrad_cnn.ops.inspection import __array_namespace_info__
 from tinygrad_cnn.transforms import (
     checkpoint,
     grad,
@@ -34,7 +35,10 @@ from tinygrad_cnn.transforms import (
 )
 
 __version__ = "0.1.0"
+__array_api_version__ = "2024.12"
 __all__ = [
+    "__array_api_version__",
+    "__array_namespace_info__",
     "Parameter",
     "Tensor",
     "TinygradError",
@@ -42,6 +46,7 @@ __all__ = [
     "detect_anomaly",
     "enable_grad",
     "errors",
+    "fft",
     "grad",
     "hessian",
     "hvp",

@@ -4,6 +4,7 @@
     ├── ShapeError            (ValueError)        shapes that do not fit an op's rule
     ├── DTypeError            (TypeError)         a dtype or type that an op cannot take
     ├── AxisError             (ValueError, IndexError)  an axis that the array does not have
+    ├── IndexingError         (IndexError)        an index that the array does not have
     ├── NotDifferentiableError (TypeError)        a function with no derivative rule met a Tensor
     ├── LinAlgError           (np.linalg.LinAlgError)  a matrix has no inverse or decomposition
     ├── GraphError            (RuntimeError)      the recorded graph cannot do what was asked
@@ -49,6 +50,10 @@ class DTypeError(TinygradError, TypeError):
 
 class AxisError(TinygradError, ValueError, IndexError):
     """An axis lies outside the array, or is named twice."""
+
+
+class IndexingError(TinygradError, IndexError):
+    """An index lies outside the array, has more parts than it has axes, or is no index at all."""
 
 
 class NotDifferentiableError(TinygradError, TypeError):

@@ -135,6 +135,11 @@ def default_dtype() -> np.dtype[Any]:
     return _DEFAULT_DTYPE.get()
 
 
+def default_complex_dtype() -> np.dtype[Any]:
+    """The dtype that Python's complex numbers become: its parts have the default dtype."""
+    return np.result_type(default_dtype(), np.complex64)
+
+
 def set_default_dtype(dtype: DTypeLike) -> None:
     """Set the dtype that Python floats and lists of them become (a float dtype).
 

@@ -20,10 +20,17 @@ from typing import Any, overload
 
 import numpy as np
 
-from tinygrad_cnn.core.modes import STATE, State, default_dtype
+from tinygrad_cnn.core.modes import STATE, State, default_complex_dtype, default_dtype
 from tinygrad_cnn.core.node import Node, Spec
 from tinygrad_cnn.core.tensor import Tensor, wrap
-from tinygrad_cnn.errors import DTypeError, NotDifferentiableError, ShapeError, TinygradError
+from tinygrad_cnn.errors import (
+    AxisError,
+    DTypeError,
+    IndexingError,
+    NotDifferentiableError,
+    ShapeError,
+    TinygradError,
+)
 
 REGISTRY: dict[str, Op] = {}
 """Every op that was declared, by name."""
@@ -150,9 +157,10 @@ class Op:
         state: State,
     ) -> Node:
         """Record, keeping of the values only those that some needed gradient reads."""
-        kept = self._kept.get(needs)
+        key = needs | 1 << len(values)  # concat of one array keeps other inputs than concat of two
+        kept = self._kept.get(key)
         if kept is None:
-            kept = self._kept[needs] = self._find_kept(needs, len(values))
+            kept = self._kept[key] = self._find_kept(needs, len(values))
         keep_all, keep_inputs, keep_output = kept
         if not keep_all:
             for i, keep in enumerate(keep_inputs):
@@ -203,7 +211,7 @@ class Op:
         except TinygradError:
             raise
         except (ValueError, TypeError, IndexError) as error:
-            raise self._explain(error, values) from error
+            raise self._explain(error, values, static) from error
 
     def _run_observed(self, values: list[Any], static: dict[str, Any], state: State) -> Any:
         for observer in state.observers:
@@ -213,15 +221,18 @@ class Op:
             observer.after_forward(self, values, static, y)
         return y
 
-    def _explain(self, error: Exception, values: Sequence[Any]) -> TinygradError:
+    def _explain(
+        self, error: Exception, values: Sequence[Any], static: dict[str, Any]
+    ) -> TinygradError:
         """NumPy's complaint, with the op's name and what arrived."""
         names = self.inputs if not self.variadic else [f"input {i}" for i in range(len(values))]
         arrived = ", ".join(
             f"{name} {v.shape} {v.dtype}" if hasattr(v, "shape") else f"{name} {v!r}"
             for name, v in zip(names, values, strict=False)
         )
-        kind = DTypeError if isinstance(error, TypeError) else ShapeError
-        return kind(f"{self.name}: {error} (got {arrived})")
+        if "index" in static:
+            arrived += f", index {static['index']!r:.80}"
+        return _our_kind(error)(f"{self.name}: {error} (got {arrived})")
 
     def _split(self, y: tuple[Any, ...]) -> tuple[Any, dict[str, Any]]:
         """(outputs, residuals by name) of what the forward returned."""
@@ -326,13 +337,22 @@ class Op:
         return f"<op {self.signature}>"
 
 
+def _our_kind(error: Exception) -> type[TinygradError]:
+    """The class of ours for an error of NumPy's."""
+    if isinstance(error, np.exceptions.AxisError):
+        return AxisError
+    if isinstance(error, IndexError):
+        return IndexingError
+    return DTypeError if isinstance(error, TypeError) else ShapeError
+
+
 def as_array(value: Any) -> Any:
-    """`value` as an array: floats and lists of them take the default dtype, arrays keep theirs."""
+    """`value` as an array: numbers and lists of them take the default dtypes, arrays keep theirs."""
     if isinstance(value, np.ndarray | np.generic):
         return np.asarray(value)
     array = np.asarray(value)
-    if array.dtype == np.float64:
-        array = array.astype(default_dtype())
+    if array.dtype.kind in "fc":
+        array = array.astype(default_dtype() if array.dtype.kind == "f" else default_complex_dtype())
     if array.dtype.kind not in "biufc":
         raise DTypeError(
             f"an array of numbers is needed, got {type(value).__name__} {value!r:.60}"

@@ -6,6 +6,7 @@ no other Tensor changes, and there are no views to reason about.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, SupportsIndex
@@ -13,10 +14,16 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_cnn.core.modes import default_dtype, is_grad_enabled
+from tinygrad_cnn.core.modes import default_complex_dtype, default_dtype, is_grad_enabled
 from tinygrad_cnn.core.node import Leaf, Node
 from tinygrad_cnn.core.registry import functions as f
-from tinygrad_cnn.errors import DTypeError, GraphError, ShapeError
+from tinygrad_cnn.errors import ConfigError, DTypeError, GraphError, ShapeError
+
+
+def check_device(device: Any, name: str) -> None:
+    """Refuse a device that is none of ours: "cpu" is the only one, and None means it."""
+    if device not in (None, "cpu"):
+        raise ConfigError(f'{name}: arrays are on the device "cpu", got device={device!r}')
 
 
 def wrap(data: Any, node: Node | None) -> Tensor:
@@ -82,6 +89,18 @@ class Tensor:
     def nbytes(self) -> int:
         """Bytes of the elements."""
         return self.data.nbytes
+
+    @property
+    def device(self) -> str:
+        """Where the elements are: always "cpu"."""
+        return "cpu"
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
+        """This Tensor, on the one device that there is."""
+        check_device(device, "to_device")
+        if stream is not None:
+            raise ConfigError(f"to_device: the cpu has no streams, got stream={stream!r}")
+        return self
 
     @property
     def T(self) -> Tensor:
@@ -257,6 +276,41 @@ class Tensor:
             )
         return np.array(self.data, dtype=dtype, copy=copy)
 
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
+        """The package itself: its functions are those of the array API standard."""
+        known = ("2021.12", "2022.12", "2023.12", "2024.12")
+        if api_version is not None and api_version not in known:
+            raise ConfigError(
+                f"__array_namespace__: knows the array API standard of {', '.join(known)}, "
+                f"got {api_version!r}"
+            )
+        return sys.modules[__name__.partition(".")[0]]  # by name: the core imports nothing above it
+
+    def __dlpack__(
+        self,
+        /,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: Any = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """The memory of the values, for another library (see `from_dlpack` there)."""
+        if self.requires_grad:
+            raise GraphError(
+                "__dlpack__: this Tensor requires a gradient, which would be lost in another "
+                "library; hand over its .detach()"
+            )
+        # Consumers older than DLPack 1.0 have no word for read-only memory.
+        data = self.data if self.data.flags.writeable or max_version else self.data.copy()
+        return data.__dlpack__(
+            stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
+        )
+
+    def __dlpack_device__(self, /) -> tuple[int, int]:
+        """The kind and the number of the device."""
+        return self.data.__dlpack_device__()
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         return f.array_ufunc(ufunc, method, inputs, options)
 
@@ -273,6 +327,11 @@ class Tensor:
         return complex(self.item())
 
     def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(
+                f"bool: only one element is true or false, this Tensor has shape {self.shape}; "
+                f"use all() or any(), and & | for `and` and `or`"
+            )
         return bool(self.item())
 
     def __index__(self) -> int:
@@ -470,9 +529,9 @@ class Tensor:
 
     # -- methods ------------------------------------------------------------------------------
 
-    def astype(self, dtype: DTypeLike) -> Tensor:
-        """Cast; the gradient is cast back."""
-        return f.astype(self, np.dtype(dtype))
+    def astype(self, dtype: DTypeLike, *, copy: bool = True) -> Tensor:
+        """Cast; the gradient is cast back. copy=False returns the Tensor itself if it has the dtype."""
+        return f.astype(self, dtype, copy=copy)
 
     def copy(self) -> Tensor:
         """The same value in an array of its own, with the gradient flowing through."""
@@ -608,8 +667,9 @@ def _copy_array(data: Any, dtype: DTypeLike | None) -> np.ndarray:
             array = np.array(data, dtype=dtype)
         except ValueError as error:
             raise ShapeError(f"Tensor: nested lists must have equal lengths ({error})") from error
-        if dtype is None and array.dtype.kind == "f":
-            array = array.astype(default_dtype())
+        if dtype is None and array.dtype.kind in "fc":
+            real = array.dtype.kind == "f"
+            array = array.astype(default_dtype() if real else default_complex_dtype())
     if array.dtype.kind not in "biufc":
         raise DTypeError(
             f"Tensor: holds numbers, got {type(data).__name__} of dtype {array.dtype}"

@@ -14,8 +14,11 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_cnn.core.op import op
+from tinygrad_cnn.core.tensor import check_device
+from tinygrad_cnn.errors import DTypeError
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
 
@@ -116,7 +119,7 @@ copy.vjp(lambda g, _y, _x: g)
 @op
 def pow(x1, x2, /):
     """x1 ** x2"""
-    return np.asarray(x1) ** x2
+    return x1**x2
 
 
 def _pow_slope_base(x1: Any, x2: Any) -> Any:
@@ -164,8 +167,12 @@ remainder.vjp(lambda g, _y, _x1, _x2: g, lambda g, _y, x1, x2: -g * floor_divide
 
 @op
 def floor_divide(x1, x2, /):
-    """floor(x1 / x2)"""
-    return np.floor_divide(x1, x2)
+    """floor(x1 / x2); an infinite x1 stays infinite."""
+    y = np.floor_divide(x1, x2)
+    if np.isfinite(x1).all():
+        return y
+    with np.errstate(invalid="ignore"):  # NumPy's own answer is NaN
+        return np.where(np.isinf(x1), np.divide(x1, x2), y)
 
 
 floor_divide.vjp(lambda g, _y, _x1, _x2: zero(g), lambda g, _y, _x1, _x2: zero(g))
@@ -417,7 +424,35 @@ def sign(x, /):
     return np.sign(x)
 
 
-sign.vjp(lambda g, _y, _x: zero(g))
+def _sign_slope(g: Any, y: Any, x: Any) -> Any:
+    """0 for real x. A complex y = x / |x| turns and does not grow: dy = i y Im(conj(y) dx) / |x|."""
+    if x.dtype.kind != "c":
+        return zero(g)
+    return scale(1j * conj(y) * imag(g * y), 1 / abs(x))
+
+
+sign.vjp(_sign_slope)
+
+
+@op
+def copysign(x1, x2, /):
+    """|x1| with the sign of x2, also that of a zero."""
+    return np.copysign(x1, x2)
+
+
+copysign.vjp(
+    lambda g, _y, x1, x2: g * (sign(x1) * copysign(np.ones((), x1.dtype), x2)),
+    lambda g, _y, _x1, _x2: zero(g),
+)
+
+
+@op
+def nextafter(x1, x2, /):
+    """The number next to x1 on the way to x2."""
+    return np.nextafter(x1, x2)
+
+
+nextafter.vjp(lambda g, _y, _x1, _x2: g, lambda g, _y, _x1, _x2: zero(g))
 
 
 @op
@@ -483,13 +518,27 @@ def conj(x, /):
 conj.vjp(lambda g, _y, _x: conj(g))
 
 
-@op
-def astype(x, /, dtype):
-    """x with elements of another type; the gradient is cast back."""
+@op(name="astype")
+def _astype(x, /, *, dtype):
+    """x with elements of another type."""
     return np.asarray(x).astype(dtype)
 
 
-astype.vjp(lambda g, _y, _x, dtype: g)
+_astype.vjp(lambda g, _y, _x, dtype: g)
+
+
+def astype(x: Any, dtype: DTypeLike, /, *, copy: bool = True, device: Any = None) -> Any:
+    """x with elements of another type; the gradient is cast back.
+
+    copy=False gives x itself where it has the type already.
+    """
+    check_device(device, "astype")
+    dtype = np.dtype(dtype)
+    if x.dtype.kind == "c" and dtype.kind not in "cb":
+        raise DTypeError(
+            f"astype: from {x.dtype} to {dtype} would lose the imaginary part; take real(x) or abs(x)"
+        )
+    return x if not copy and x.dtype == dtype else _astype(x, dtype=dtype)
 
 
 @op
@@ -529,9 +578,13 @@ where.vjp(
 )
 
 
-@op
-def clip(x, min=None, max=None, /):
+def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
     """x limited to [min, max]; the gradient passes where min <= x <= max."""
+    return _clip(x, min, max)
+
+
+@op(name="clip")
+def _clip(x, min=None, max=None, /):
     y = np.asarray(x)
     y = y if min is None else np.maximum(y, min)
     return np.array(y) if max is None else np.minimum(y, max)
@@ -542,7 +595,7 @@ def _inside(x: Any, min: Any, max: Any) -> Any:
     return above if max is None else (x <= max) & above
 
 
-clip.vjp(
+_clip.vjp(
     lambda g, _y, x, min, max: where(_inside(x, min, max), g, 0.0),
     lambda g, _y, x, min, max: where((x < min) & (True if max is None else min <= max), g, 0.0),
     lambda g, _y, x, min, max: where((x > max) | (False if min is None else min > max), g, 0.0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,16 +11,19 @@ from tinygrad_cnn.core.op import op
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import AxisError, DTypeError, ShapeError
 from tinygrad_cnn.ops.axes import normalize_axis
+from tinygrad_cnn.ops.shape import reshape
 
 
 def plain_index(index: Any) -> Any:
-    """An index as NumPy takes it: Tensors in it become arrays, lists become arrays of integers."""
-    if isinstance(index, tuple):
-        return tuple(plain_index(i) for i in index)
+    """An index as NumPy takes it: Tensors and sequences in it become arrays."""
+    return tuple(map(_plain_entry, index)) if isinstance(index, tuple) else _plain_entry(index)
+
+
+def _plain_entry(index: Any) -> Any:
     if isinstance(index, Tensor):
         index = index.data
-    if isinstance(index, list):
-        index = np.asarray(index, dtype=None if index else np.intp)
+    if isinstance(index, Sequence):  # within a tuple, even a tuple names elements, not axes
+        index = np.asarray(index, dtype=None if len(index) else np.intp)
     if isinstance(index, np.ndarray) and index.dtype.kind not in "biu":
         raise DTypeError(f"an index must hold integers or booleans, got dtype {index.dtype}")
     return index
@@ -62,9 +66,20 @@ scatter_add.vjp(lambda h, _y, _g, index, shape: _getitem(h, index=index))
 @op
 def setitem(x, value, /, *, index):
     """A copy y of x, then y[index] = value (the last one wins where an index is named twice)."""
+    _check_kind(x, value)
     y = np.array(x)
     y[index] = value
     return y
+
+
+def _check_kind(x: Any, value: Any) -> None:
+    """Refuse a value that x could hold only after losing its fraction, or its imaginary part."""
+    rank = {"b": 0, "i": 0, "u": 0, "f": 1, "c": 2}
+    dtype = np.asarray(value).dtype
+    if rank.get(dtype.kind, 3) > rank[x.dtype.kind]:
+        raise DTypeError(
+            f"setitem: the elements are {x.dtype}, and the value is {dtype}; convert one with astype"
+        )
 
 
 def _winners(shape: tuple[int, ...], index: Any) -> Any:
@@ -79,8 +94,15 @@ def _winners(shape: tuple[int, ...], index: Any) -> Any:
 
 setitem.vjp(
     lambda g, _y, _x, _value, index: setitem(g, 0.0, index=index),
-    lambda g, _y, _x, _value, index: _getitem(g, index=index) * _winners(_x.shape, index),
+    lambda g, _y, _x, _value, index: _value_slope(g, _x, _value, index),
 )
+
+
+def _value_slope(g: Any, _x: Any, _value: Any, index: Any) -> Any:
+    """dL/dvalue; leading axes of length 1 that the place x[index] does not have come back."""
+    part = _getitem(g, index=index) * _winners(_x.shape, index)
+    extra = np.ndim(_value) - part.ndim
+    return reshape(part, (1,) * extra + part.shape) if extra > 0 else part
 
 
 def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:

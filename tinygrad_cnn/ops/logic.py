@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.op import Op, op
+from tinygrad_cnn.errors import ShapeError
+from tinygrad_cnn.ops.shape import unstack
 
 
 def _unary(function: Any, name: str, doc: str) -> Op:
@@ -51,3 +53,20 @@ bitwise_xor = _binary(np.bitwise_xor, "bitwise_xor", "x1 ^ x2")
 bitwise_invert = _unary(np.bitwise_invert, "bitwise_invert", "~x")
 bitwise_left_shift = _binary(np.bitwise_left_shift, "bitwise_left_shift", "x1 << x2")
 bitwise_right_shift = _binary(np.bitwise_right_shift, "bitwise_right_shift", "x1 >> x2")
+
+
+@op(differentiable=False)
+def _positions(x, /):
+    """(axes, elements that are not 0): the position of each along every axis"""
+    return np.stack(np.nonzero(x))
+
+
+def nonzero(x: Any, /) -> tuple[Any, ...]:
+    """Where x is not 0: for every axis, the positions of those elements along it, row by row.
+
+    >>> nonzero(np.array([[0, 5], [6, 0]]))
+    (array([0, 1]), array([1, 0]))
+    """
+    if x.ndim == 0:
+        raise ShapeError("nonzero: of a number without axes has no positions; compare it with 0")
+    return unstack(_positions(x))

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.errors import ShapeError
 from tinygrad_cnn.ops.axes import Axis, count, keep_axes, normalize_axes
-from tinygrad_cnn.ops.elementwise import astype, exp, scale, sqrt, where
+from tinygrad_cnn.ops.elementwise import astype, conj, exp, real, scale, sqrt, where
 from tinygrad_cnn.ops.shape import broadcast_to
 
 # A sum and a broadcast are each other's transpose: sum's gradient broadcasts, broadcast_to's sums.
@@ -46,16 +46,18 @@ mean.vjp(
 
 
 def var(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Any:
-    """y = sum (x - mean)^2 / (n - correction)"""
+    """y = sum |x - mean|^2 / (n - correction)"""
     n = count(x.shape, axis)
     d = x - mean(x, axis=axis, keepdims=True)
+    squares = real(d * conj(d)) if d.dtype.kind == "c" else d * d
     divisor = n - correction
-    return sum(d * d, axis=axis, keepdims=keepdims) * (1.0 / divisor if divisor > 0 else np.nan)
+    return sum(squares, axis=axis, keepdims=keepdims) * (1.0 / divisor if divisor > 0 else np.nan)
 
 
 def std(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Any:
-    """y = sqrt(var(x))"""
-    return sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
+    """y = sqrt(var(x)); its derivative is 0 where x does not vary."""
+    v = var(x, axis=axis, correction=correction, keepdims=keepdims)
+    return where(v == 0, 0.0, sqrt(where(v == 0, 1.0, v)))
 
 
 def _extremum(x: Any, y: Any, g: Any, axis: Axis, keepdims: bool) -> Any:
