@@ -150,7 +150,7 @@ def pooled(n: int, kind: str) -> Any:
 
 
 def _lp(x: Any, n: int, p: float, kernel_size: Any, stride: Any, ceil_mode: bool) -> Any:
-    """By hand: PyTorch's lp_pool scales an overhanging window up, and knows odd p for x > 0 only."""
+    """By hand: PyTorch's lp_pool scales an overhanging window up, and wants x > 0 for odd p."""
     pool = getattr(F, f"avg_pool{n}d")
     total = pool(x.abs() ** p, kernel_size, stride, 0, ceil_mode, divisor_override=1)
     return total ** (1 / p)
