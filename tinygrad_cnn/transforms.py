@@ -9,9 +9,9 @@
     hvp(f, xs, vs)       H v                             without H
     checkpoint(f, *xs)   f(*xs), computed again for the gradient instead of saved
 
-Arguments and results may be numbers, arrays, Tensors, and nested lists, tuples and dicts of them. Given
-arrays, the derivatives are arrays. Given Tensors, or inside another transform, they are Tensors that can
-be differentiated again, so that transforms nest: grad(grad(f)), jvp(grad(f), ...).
+Arguments and results may be numbers, arrays, Tensors, and nested lists, tuples and dicts of them.
+Given arrays, the derivatives are arrays. Given Tensors, or inside another transform, they are
+Tensors that can be differentiated again, so that transforms nest: grad(grad(f)), jvp(grad(f), ...).
 """
 
 from __future__ import annotations
@@ -170,7 +170,8 @@ def value_and_grad(
         gradients = run.pull([y], [np.ones((), y.dtype)] if isinstance(y, Tensor) else [None])
         trees = run.rebuild([run.hand_out(g) for g in gradients])
         value = run.hand_out(y)
-        return (value, aux) if has_aux else value, trees[0] if isinstance(argnums, int) else tuple(trees)
+        derivative = trees[0] if isinstance(argnums, int) else tuple(trees)
+        return (value, aux) if has_aux else value, derivative
 
     return both
 
@@ -210,7 +211,9 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     def pull(cotangent: Any) -> tuple[Any, ...]:
         us, _ = flatten_tree(cotangent)
         if len(us) != len(ys):
-            raise ShapeError(f"vjp: f has {len(ys)} outputs, so pull needs {len(ys)}, got {len(us)}")
+            raise ShapeError(
+                f"vjp: f has {len(ys)} outputs, so pull needs {len(ys)}, got {len(us)}"
+            )
         us = [u if isinstance(u, Tensor) else as_array(u) for u in us]
         return tuple(run.rebuild([run.hand_out(g) for g in run.pull(ys, us, again=True)]))
 
@@ -240,10 +243,14 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     run.higher = higher
     moved = iter(columns)
     dys = [next(moved) if isinstance(y, Tensor) else None for y in ys]
-    zeros = [np.zeros(np.shape(y), getattr(y, "dtype", None)) for y in (run.hand_out(y) for y in ys)]
+    zeros = [
+        np.zeros(np.shape(y), getattr(y, "dtype", None)) for y in (run.hand_out(y) for y in ys)
+    ]
     return (
         rebuild_y([run.hand_out(y) for y in ys]),
-        rebuild_y([z if dy is None else run.hand_out(dy) for dy, z in zip(dys, zeros, strict=True)]),
+        rebuild_y(
+            [z if dy is None else run.hand_out(dy) for dy, z in zip(dys, zeros, strict=True)]
+        ),
     )
 
 
@@ -352,9 +359,9 @@ def _matching(tangents: Any, leaves: Sequence[Any], what: str) -> list[Any]:
 def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
     """f(*args), without the arrays that its gradient needs: backward() runs f again to have them.
 
-    Memory for one f instead of all, time for one more forward. f takes arrays and Tensors, and may use
-    others (a Module's parameters); it returns a Tensor or a tuple of them, and must compute the same
-    the second time. Random numbers drawn by dropout are drawn again.
+    Memory for one f instead of all, time for one more forward. f takes arrays and Tensors, and may
+    use others (a Module's parameters); it returns a Tensor or a tuple of them, and must compute the
+    same the second time. Random numbers drawn by dropout are drawn again.
 
     Source: Chen et al., Training deep nets with sublinear memory cost, 2016.
 

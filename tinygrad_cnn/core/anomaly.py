@@ -1,4 +1,4 @@
-"""Finding the op that went wrong: the first NaN or Inf, and arrays changed behind the graph's back."""
+"""Finding the op that went wrong: the first NaN or Inf, arrays changed behind the graph's back."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ class _Anomalies(Observer):
                     if kind in _bad_kinds([v])
                 )
                 raise AnomalyError(
-                    f"{op.name} was given a {kind} at index {at} of its input {name}{where}; look at "
-                    f"where this input comes from"
+                    f"{op.name} was given a {kind} at index {at} of its input {name}{where}; "
+                    f"look at where this input comes from"
                 )
             raise AnomalyError(
-                f"{op.name} made {_article(kind)} at index {index} of its output{where}; its inputs "
-                f"there were {_values_at(values, index, np.shape(y))}"
+                f"{op.name} made {_article(kind)} at index {index} of its output{where}; its "
+                f"inputs there were {_values_at(values, index, np.shape(y))}"
             )
 
     def recorded(self, node: Node) -> None:
@@ -98,8 +98,8 @@ class _Anomalies(Observer):
             if before != now:
                 raise AnomalyError(
                     f"backward: the array {name} that {_name(node)} saved for its gradient was "
-                    f"written to after it was recorded{_describe(node.scope, location)}; write into "
-                    f"a copy, or call backward() first"
+                    f"written to after it was recorded{_describe(node.scope, location)}; write "
+                    f"into a copy, or call backward() first"
                 )
 
     def after_backward(self, node: Node, gradients: list[Any]) -> None:
@@ -110,8 +110,8 @@ class _Anomalies(Observer):
             index, kind = _first_bad(g)
             if index is not None:
                 raise AnomalyError(
-                    f"backward: the gradient of {_name(node)} made {_article(kind)} at index {index} "
-                    f"of the gradient of its input {name}{_describe(node.scope, location)}"
+                    f"backward: the gradient of {_name(node)} made {_article(kind)} at index "
+                    f"{index} of the gradient of its input {name}{_describe(node.scope, location)}"
                 )
 
 
@@ -160,7 +160,7 @@ def _checksums(node: Node) -> list[tuple[str, int]]:
     outputs = node.output if isinstance(node.output, tuple) else (node.output,)
     saved += [("y (its output)", y) for y in outputs]
     return [
-        (name, zlib.crc32(np.ascontiguousarray(a).view(np.uint8)))
+        (name, zlib.crc32(np.ascontiguousarray(a).view(np.uint8).data))
         for name, a in saved
         if isinstance(a, np.ndarray)
     ]

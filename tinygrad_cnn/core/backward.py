@@ -22,7 +22,7 @@ from tinygrad_cnn.core.tensor import Tensor, wrap
 from tinygrad_cnn.errors import DTypeError, FreedGraphError, ShapeError, StaleGradientWarning
 
 Pending = dict[int, list[Any]]
-"""seq -> [node, the gradient so far, whether the sweep owns that array and may add to it in place]"""
+"""seq -> [node, the gradient so far, whether the sweep owns it and may add to it in place]"""
 
 
 class GradientScope:
@@ -93,7 +93,7 @@ def _sweep(
     state = STATE.get()
     token = STATE.set(State(create_graph, state.scope, state.observers))
     try:
-        # 0/0 and overflow in a gradient are data, as they are in the forward: detect_anomaly() tells
+        # 0/0 and overflow in a gradient are data, as in the forward: detect_anomaly() tells
         with np.errstate(all="ignore"):
             return _descend(pending, wanted, useful, retain_graph, create_graph)
     finally:
@@ -194,10 +194,8 @@ def _pull_recorded(op: Op, node: Node, g: Any, parents: Any) -> Sequence[Any]:
         STATE.reset(token)
 
 
-def _pull_reference(
-    op: Op, node: Node, g: Any, parents: Any, create_graph: bool
-) -> Sequence[Any]:
-    """Run the op's definition in primitives again, on the saved inputs, and pull back through it."""
+def _pull_reference(op: Op, node: Node, g: Any, parents: Any, create_graph: bool) -> Sequence[Any]:
+    """Run the op's definition in primitives on its saved inputs, and pull back through it."""
     assert op.reference is not None
     state = STATE.get()
     token = STATE.set(State(True, GradientScope(node), state.observers))
@@ -287,7 +285,7 @@ def _fit(g: Any, node: Node, op: Any) -> Any:
 
 
 def _may_alias(gradient: Any, node: Node, g: Any, siblings: Sequence[Any]) -> bool:
-    """Whether somebody else may hold the memory of a gradient that `node` returned (bounds decide)."""
+    """Whether somebody else may hold the memory of a gradient from `node` (bounds decide)."""
     if type(gradient) is not np.ndarray or not gradient.flags.writeable:
         return True
     others = [g, node.output, *node.args, *(s for s in siblings if s is not gradient)]
@@ -321,7 +319,9 @@ def _call_hooks(node: Node, g: Any) -> Any:
         if new is not None:
             new = new if isinstance(new, Tensor) else Tensor(new, dtype=node.dtype)
             if new.shape != node.shape:
-                raise ShapeError(f"hook: must return a gradient of shape {node.shape}, got {new.shape}")
+                raise ShapeError(
+                    f"hook: must return a gradient of shape {node.shape}, got {new.shape}"
+                )
             g = new if isinstance(g, Tensor) else new.data
     return g
 

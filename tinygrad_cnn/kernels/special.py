@@ -53,9 +53,12 @@ def erf(x: np.ndarray) -> np.ndarray:
             np.nan,
         ],
     )
-    return np.copysign(y, x).astype(x.dtype if x.dtype.kind == "f" else np.float64)
+    signed: np.ndarray = np.copysign(y, x)
+    return signed.astype(x.dtype if x.dtype.kind == "f" else np.float64)
 
 
-def _quotient(polynomials: tuple[tuple[float, ...], tuple[float, ...]], t: np.ndarray) -> np.ndarray:
+def _quotient(
+    polynomials: tuple[tuple[float, ...], tuple[float, ...]], t: np.ndarray
+) -> np.ndarray:
     p, q = polynomials
-    return np.polyval(p, t) / np.polyval(q, t)  # type: ignore[no-any-return]
+    return np.polyval(p, t) / np.polyval(q, t)

@@ -1,17 +1,19 @@
 """Convolution, and its gradients, which are convolutions again.
 
-In one, two or three dimensions; i, a and the sizes below stand for one index a spatial axis, s, p and
-d for stride, padding and dilation. With G groups, filter f sees its own C/G channels only.
+In one, two or three dimensions; i, a and the sizes below stand for one index a spatial axis, s, p
+and d for stride, padding and dilation. With G groups, filter f sees its own C/G channels only.
 
     y[n, f, i]  = sum over c, a of  x[n, c, s i + d a - p]  w[f, c, a]         conv
     dx[n, c, j] = sum over f and those i, a with  s i + d a - p = j  of
                                     g[n, f, i]  w[f, c, a]                     conv_input
     dw[f, c, a] = sum over n, i of  x[n, c, s i + d a - p]  g[n, f, i]         conv_weight
 
-y is linear in x and in w, so dL/dx is the transpose of conv in x, dL/dw the transpose in w. All three
-are sums of the same triple products x g w; each is the gradient of the others, and the family is closed.
+y is linear in x and in w, so dL/dx is the transpose of conv in x, dL/dw the transpose in w. All
+three are sums of the same triple products x g w; each is the gradient of the others: the family is
+closed.
 
-Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, sections 2 and 4.
+Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, sections 2
+and 4.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ conv_weight.vjp(
 
 
 def _first(y: Any, size: Any) -> Any:
-    """The first `size` positions: an image made by output_padding may have room for more windows."""
+    """The first `size` positions: output_padding may have made room for more windows."""
     return y if y.shape[2:] == size else y[(..., *map(slice, size))]
 
 
@@ -194,8 +196,9 @@ def conv_transpose2d(
     """The transpose of conv2d in its input: y = conv_input(x, w) + b.
 
     x (N, C, H, W), w (C, F/groups, KH, KW), b (F,) or None -> y (N, F, OH, OW) with
-    OH = s (H - 1) - 2p + d (KH - 1) + output_padding + 1. Several sizes shrink to the same one under a
-    stride; output_padding, less than the stride or the dilation, says which of them to return.
+    OH = s (H - 1) - 2p + d (KH - 1) + output_padding + 1. Several sizes shrink to the same one
+    under a stride; output_padding, less than the stride or the dilation, says which of them to
+    return.
 
     >>> import numpy as np
     >>> conv_transpose2d(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)))
@@ -277,7 +280,9 @@ def _check_weight(w: Any, n: int, name: str) -> None:
         raise ShapeError(f"{name}: w must have shape (F, C/groups, {axes}), got {w.shape}")
 
 
-def _check_channels(x: Any, w: Any, b: Any, groups: int, out: int, channels: int, name: str) -> None:
+def _check_channels(
+    x: Any, w: Any, b: Any, groups: int, out: int, channels: int, name: str
+) -> None:
     _check_groups(groups, channels, out, name)
     if channels != w.shape[1] * groups:
         per_group = f" x {groups} groups" if groups > 1 else ""

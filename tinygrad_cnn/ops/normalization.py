@@ -52,8 +52,11 @@ def batch_norm_train(x, weight, bias, /, *, mean, rstd, eps):
 
 
 batch_norm_train.vjp_joint(
-    # with z = (x - mean) rstd:  dx = weight rstd (g - mean(g) - z mean(g z)), dweight = sum(g z), dbias = sum(g)
-    lambda g, _y, x, weight, _bias, mean, rstd, eps: kernels.batch_norm_grad(g, x, mean, rstd, weight)
+    # with z = (x - mean) rstd:  dx = weight rstd (g - mean(g) - z mean(g z)),
+    # dweight = sum(g z), dbias = sum(g)
+    lambda g, _y, x, weight, _bias, mean, rstd, eps: kernels.batch_norm_grad(
+        g, x, mean, rstd, weight
+    )
 )
 
 
@@ -70,9 +73,10 @@ def batch_norm(
 ) -> Any:
     """y[n,c,...] = (x[n,c,...] - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c]
 
-    training=True takes the mean and the biased variance of this batch, over all axes but the second,
-    and moves the running arrays (written in place) a step `momentum` towards the batch's mean and
-    *unbiased* variance; otherwise the running ones are used. x (N, C) or (N, C, *S), the others (C,).
+    training=True takes the mean and the biased variance of this batch, over all axes but the
+    second, and moves the running arrays (written in place) a step `momentum` towards the batch's
+    mean and *unbiased* variance; otherwise the running ones are used. x (N, C) or (N, C, *S), the
+    others (C,).
 
     Source: Ioffe and Szegedy, Batch normalization, 2015, algorithms 1 and 2.
     """
@@ -94,7 +98,9 @@ def batch_norm(
     bias = np.zeros(channels, x.dtype) if bias is None else bias
     if not training:
         if running_mean is None or running_var is None:
-            raise ConfigError("batch_norm: with training=False it needs running_mean and running_var")
+            raise ConfigError(
+                "batch_norm: with training=False it needs running_mean and running_var"
+            )
         rstd = 1 / np.sqrt(running_var + eps)
         slope = weight * rstd.astype(x.dtype)
         shift = slope * -running_mean.astype(x.dtype) + bias  # bias last: it may be an array
@@ -120,7 +126,7 @@ def layer_norm(
     *,
     eps: float = 1e-5,
 ) -> Any:
-    """Normalised over the trailing axes, of shape `normalized_shape`, then times weight plus bias."""
+    """Normalised over the trailing axes, of shape `normalized_shape`, times weight plus bias."""
     shape = tuple(normalized_shape)
     if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(

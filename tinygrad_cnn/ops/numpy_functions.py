@@ -1,7 +1,8 @@
-"""NumPy's other functions on Tensors: np.concatenate([t, a]), np.linalg.norm(t), np.mean(t, axis=1).
+"""NumPy's other functions on Tensors: np.concatenate([t, a]), np.linalg.norm(t), np.mean(t, 1).
 
-NumPy calls `Tensor.__array_function__`, which comes here. Each adapter below has the signature of the NumPy
-function that it stands for and calls the library's own. A function that has none refuses to cut the graph.
+NumPy calls `Tensor.__array_function__`, which comes here. Each adapter below has the signature of
+the NumPy function that it stands for and calls the library's own. A function that has none refuses
+to cut the graph.
 """
 
 from __future__ import annotations
@@ -103,7 +104,10 @@ def _ufunc_reduction(ufunc: np.ufunc) -> Callable[..., Any]:
             options["where"] = where
         keep = bool(keepdims) if keepdims is not _none else False
         return f.array_ufunc(
-            ufunc, "reduce", (_tensor(a),), {"axis": axis, "dtype": dtype, "keepdims": keep, **options}
+            ufunc,
+            "reduce",
+            (_tensor(a),),
+            {"axis": axis, "dtype": dtype, "keepdims": keep, **options},
         )
 
     return reduce
@@ -159,7 +163,9 @@ def _average(a: Any, axis: Any = None, weights: Any = None, keepdims: Any = Fals
         return _mean(a, axis, keepdims=keepdims)
     a, weights = _tensor(a), _tensor(weights)
     if weights.shape != a.shape:
-        weights = f.reshape(weights, [n if i == axis % a.ndim else 1 for i, n in enumerate(a.shape)])
+        weights = f.reshape(
+            weights, [n if i == axis % a.ndim else 1 for i, n in enumerate(a.shape)]
+        )
     weights = f.broadcast_to(weights, a.shape)
     keep = _keep(keepdims)
     return f.sum(a * weights, axis=axis, keepdims=keep) / f.sum(weights, axis=axis, keepdims=keep)
@@ -184,7 +190,9 @@ def _argmin(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
 def _scan(name: str) -> Callable[..., Any]:
     def scan(a: Any, axis: Any = None, dtype: Any = None) -> Any:
         a = _tensor(a) if dtype is None else f.astype(_tensor(a), np.dtype(dtype))
-        return getattr(f, name)(a if axis is not None else f.flatten(a), axis=0 if axis is None else axis)
+        return getattr(f, name)(
+            a if axis is not None else f.flatten(a), axis=0 if axis is None else axis
+        )
 
     return scan
 
@@ -397,7 +405,9 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any =
 @implements(np.meshgrid)
 def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     if sparse:
-        raise ConfigError("np.meshgrid: on Tensors sparse=True is not known; index with None instead")
+        raise ConfigError(
+            "np.meshgrid: on Tensors sparse=True is not known; index with None instead"
+        )
     return tuple(f.meshgrid(*map(_tensor, xi), indexing=indexing))
 
 
@@ -454,7 +464,9 @@ def _argsort(
 
 
 @implements(np.nan_to_num)
-def _nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+def _nan_to_num(
+    x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
     x = _tensor(x)
     largest = np.finfo(x.dtype).max if x.dtype.kind == "f" else 0
     x = f.where(f.isnan(x), nan, x)
@@ -582,7 +594,9 @@ def _same(name: str, *numpy_functions: Any) -> None:
     """NumPy's function takes what ours takes."""
 
     def adapter(*args: Any, **kwargs: Any) -> Any:
-        return getattr(f, name)(*(_tensor(a) if not isinstance(a, int) else a for a in args), **kwargs)
+        return getattr(f, name)(
+            *(_tensor(a) if not isinstance(a, int) else a for a in args), **kwargs
+        )
 
     implements(*numpy_functions)(adapter)
 

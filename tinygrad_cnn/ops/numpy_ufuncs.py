@@ -1,7 +1,7 @@
 """NumPy's ufuncs on Tensors: np.exp(t), array * t, np.add.reduce(t, axis=1).
 
-NumPy calls `Tensor.__array_ufunc__`, which comes here. A ufunc with an op of its own becomes that op and
-records. One without a derivative rule says so, unless no gradient is wanted.
+NumPy calls `Tensor.__array_ufunc__`, which comes here. A ufunc with an op of its own becomes that
+op and records. One without a derivative rule says so, unless no gradient is wanted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Pooling: one number for each window of an image.
 
-With windows of size k that start every s pixels, p pixels of padding before, d between their elements:
+With windows of size k that start every s pixels, p pixels of padding before, d between their
+elements:
 
     max_pool       y[n, c, i] = max over a of  x[n, c, s i + d a - p]
     sum_pool       y[n, c, i] = sum over a of  x[n, c, s i + a - p]
@@ -198,9 +199,10 @@ def lp_pool1d(x: Any, **options: Any) -> Any:
 
 
 def lp_pool2d(x: Any, **options: Any) -> Any:
-    """y = (sum over the window of |x|^p)^(1/p); options: norm_type (p), kernel_size, stride, ceil_mode.
+    """y = (sum over the window of |x|^p)^(1/p)
 
-    p = 1 is a sum of absolute values, p -> infinity the maximum. At a window of zeros the gradient
+    Options: norm_type (p), kernel_size, stride, ceil_mode. p = 1 is a sum of absolute values,
+    p -> infinity the maximum. At a window of zeros the gradient
     is 0.
     """
     return _lp_pool(x, n=2, **options)
@@ -267,8 +269,6 @@ def _adaptive_avg_pool(x: Any, output_size: Any, n: int) -> Any:
             averages = _averaging_matrix(m, o).astype(x.dtype)  # (m, o)
             x = moveaxis(matmul(moveaxis(x, axis, -1), averages), -1, axis)
     return x
-
-
 
 
 def _adaptive_size(x: Any, output_size: Any, n: int, name: str) -> tuple[int, ...]:

@@ -33,7 +33,11 @@ def check_images(x: Any, n: int, op: str) -> None:
     """x is a batch of images with channels: (N, C) and n spatial axes."""
     if len(x.shape) != n + 2:
         axes = ("L", "H, W", "D, H, W")[n - 1]
-        hint = f"; add a batch axis: x[None] has shape {(1, *x.shape)}" if len(x.shape) == n + 1 else ""
+        hint = (
+            f"; add a batch axis: x[None] has shape {(1, *x.shape)}"
+            if len(x.shape) == n + 1
+            else ""
+        )
         raise ShapeError(f"{op}: x must have shape (N, C, {axes}), got {x.shape}{hint}")
 
 
