@@ -65,7 +65,7 @@ def kinds(g: viz.Graph) -> list[str]:
 
 def test_parameters_inputs_and_scopes_go_by_the_names_of_the_modules() -> None:
     model, loss = residual_loss()
-    g = viz.graph(loss, model=model)
+    g = viz.graph(loss, model=model, fold="none")
     names = [n.id for n in g.picture.nodes if n.kind == "parameter"]
     assert names == [name for name, _ in model.named_parameters()]
     assert [n.name for n in g.picture.nodes if n.kind == "input"] == ["input", "labels"]
@@ -141,13 +141,14 @@ def test_depth_closes_the_modules_below_it() -> None:
     closed = {
         depth: [
             n.id
-            for n in viz.graph(loss, model=model, depth=depth).picture.nodes
+            for n in viz.graph(loss, model=model, depth=depth, fold="none").picture.nodes
             if n.kind == "module"
         ]
         for depth in (0, 1, 2, 3)
     }
+    # `layers` groups blocks and computes nothing itself: it is no level of its own
     blocks = [f"Residual/layers/{i}" for i in range(3)]
-    assert closed == {0: ["Residual"], 1: ["Residual/layers"], 2: blocks, 3: []}
+    assert closed == {0: ["Residual"], 1: blocks, 2: [], 3: []}
 
 
 def test_a_closed_module_tells_its_parameters_and_the_bytes_that_it_saves() -> None:
@@ -168,14 +169,12 @@ def test_a_skip_stays_visible_at_every_depth() -> None:
             for e in g.picture.edges
             if e.kind == "skip"
         ]
-        for g in (viz.graph(loss, model=model, depth=d) for d in (2, None))
+        for g in (viz.graph(loss, model=model, depth=d, fold="none") for d in (1, None))
     ]
     assert skips[0] == [("relu", "0"), ("0", "1"), ("1", "2")]
     assert skips[1] == [("relu", "add"), ("relu", "add")]  # a projection has a path of its own
-    (layers,) = (
-        n for n in viz.graph(loss, model=model, depth=1).picture.nodes if n.kind == "module"
-    )
-    assert layers.notes["residual"] == "3 Block"
+    whole = by_id(viz.graph(loss, model=model, depth=0))["Residual"]
+    assert whole.notes["residual"] == "3 Block"
 
 
 def test_an_addition_of_unrelated_values_is_no_skip() -> None:

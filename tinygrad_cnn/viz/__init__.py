@@ -16,5 +16,6 @@ Importing this needs neither graphviz nor matplotlib; drawing names what is miss
 from tinygrad_cnn.viz import plots
 from tinygrad_cnn.viz.graphs import Graph, graph
 from tinygrad_cnn.viz.picture import Edge, Node, Picture, Scope
+from tinygrad_cnn.viz.recording import Record, record
 
-__all__ = ["Edge", "Graph", "Node", "Picture", "Scope", "graph", "plots"]
+__all__ = ["Edge", "Graph", "Node", "Picture", "Record", "Scope", "graph", "plots", "record"]

@@ -16,16 +16,19 @@ from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import ConfigError, TinygradError
 from tinygrad_cnn.files import write_atomic
 from tinygrad_cnn.nn.module import Module
-from tinygrad_cnn.viz import views
-from tinygrad_cnn.viz.dot import NOTES, Options, to_dot
+from tinygrad_cnn.viz import folding, views
+from tinygrad_cnn.viz.dot import Options, to_dot
 from tinygrad_cnn.viz.drawing import draw
+from tinygrad_cnn.viz.gradients import gradients_alone, with_gradients
+from tinygrad_cnn.viz.notes import ANNOTATIONS, KINDS, OVERLAYS
 from tinygrad_cnn.viz.picture import Picture
 from tinygrad_cnn.viz.reading import read
+from tinygrad_cnn.viz.recording import Record
 from tinygrad_cnn.viz.svg import accessible
 from tinygrad_cnn.viz.text import to_text
 
-VIEWS = ("forward",)
-ANNOTATIONS = ("shape", "dtype", *NOTES)
+VIEWS = ("forward", "backward", "both")
+FOLDS = ("auto", "none")
 MAX_NODES = 400
 
 
@@ -118,7 +121,12 @@ def graph(
     inputs: Mapping[str, Tensor] | None = None,
     view: str = "forward",
     depth: int | None = None,
+    fold: str = "auto",
+    focus: str = "",
+    hops: int = 2,
     annotate: Collection[str] = ("shape",),
+    color: str = "",
+    record: Record | None = None,
     legend: bool = True,
     title: str = "",
     max_nodes: int = MAX_NODES,
@@ -127,20 +135,27 @@ def graph(
     """The graph of everything that was recorded on the way to `tensors`.
 
     model      names parameters and buffers; without it, the modules that ran name their own
-    inputs     names for tensors that came from outside, {"image": x}
-    view       "forward"
-    depth      modules more than so many levels inside the outermost one are closed boxes: 0 is one
-               box, 1 its children; None shows every op
-    annotate   what to write beside names: "shape", "dtype", "saved" (bytes kept for the gradient)
-    legend     whether to explain the boxes below the picture
+    inputs     names for tensors that came from outside: {"image": x}
+    view       "forward", "backward" (the gradients), or "both" side by side
+    depth      modules so many levels inside the outermost one are closed boxes: 0 shows one box, 1
+               the modules it is made of, None every op. A module that only groups others (a
+               Sequential of blocks) is no level of its own.
+    fold       "auto": equal blocks in a row are one, "x 3"; "none": each is drawn
+    focus      the id or path of a node or module: only it and what lies within `hops` arrows of it
+    annotate   what to write in the boxes: shape, dtype, parameters, saved (bytes kept for the
+               gradient), flops, grad_norm; and, with a record, time, stats, source
+    color      one of saved, flops, parameters, grad_norm, time, backward_time: fills show how much
+    record     what viz.record() measured
+    legend     whether to explain the picture below it
+    title      a line above it
     max_nodes  a larger picture is collapsed until it is smaller, and says so on top
     engine     "dot", "graphviz-pure", or "auto": the first of them that is installed
 
     >>> import numpy as np, tinygrad_cnn as tg
     >>> net = tg.nn.Sequential(tg.nn.Linear(3, 4), tg.nn.ReLU(), tg.nn.Linear(4, 2))
-    >>> print(graph(net(tg.Tensor(np.ones((5, 3)))), depth=1).to_text())
-           step            from  output
-    1  input                 (5, 3)
+    >>> print(graph(net(tg.Tensor(np.ones((5, 3))))).to_text())
+       step          from  output
+    1  input               (5, 3)
        Sequential                  26 parameters
     2    0  linear      1  (5, 4)  weight (4, 3), bias (4,)
     3    1  relu        2  (5, 4)
@@ -148,23 +163,50 @@ def graph(
     5  output           4  (5, 2)
     """
     outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-    _check(outputs, view, depth, annotate)
-    picture = views.mark_skips(views.name_lone_ops(read(outputs, model, inputs)))
+    _check(outputs, view, depth, fold, annotate, color, record)
+    picture = views.mark_skips(views.name_lone_ops(read(outputs, model, inputs, record)))
+    if fold == "auto":
+        picture = folding.fold(picture)
     if depth is not None:
         picture = views.to_depth(picture, depth)
+    if focus:
+        picture = views.near(picture, focus, hops)
     picture = views.limit(picture, max_nodes)
-    return Graph(picture, Options(tuple(annotate), legend, title), engine)
+    if view != "forward":
+        picture = with_gradients(picture) if view == "both" else gradients_alone(picture)
+    return Graph(picture, Options(tuple(annotate), color, legend, title), engine)
 
 
-def _check(outputs: list[Any], view: str, depth: int | None, annotate: Collection[str]) -> None:
+def _check(
+    outputs: list[Any],
+    view: str,
+    depth: int | None,
+    fold: str,
+    annotate: Collection[str],
+    color: str,
+    record: Record | None,
+) -> None:
     for t in outputs:
         if not isinstance(t, Tensor):
             raise ConfigError(f"graph: takes a Tensor or several, got a {type(t).__name__}")
-    if view not in VIEWS:
-        raise ConfigError(f"graph: view is one of {', '.join(VIEWS)}; got {view!r}")
+    _one_of("view", view, VIEWS)
+    _one_of("fold", fold, FOLDS)
+    if color:
+        _one_of("color", color, OVERLAYS)
     if depth is not None and depth < 0:
         raise ConfigError(f"graph: depth is 0 or more, or None for everything; got {depth}")
     if isinstance(annotate, str) or not set(annotate) <= set(ANNOTATIONS):
         raise ConfigError(
             f"graph: annotate is a tuple of names out of {', '.join(ANNOTATIONS)}; got {annotate!r}"
         )
+    for name in (*annotate, color):
+        if record is None and name in KINDS and KINDS[name].recorded:
+            raise ConfigError(
+                f"graph: {name} is known only if it was measured: `with viz.record() as r:` around "
+                "the computation, then graph(..., record=r)"
+            )
+
+
+def _one_of(option: str, value: str, known: Collection[str]) -> None:
+    if value not in known:
+        raise ConfigError(f"graph: {option} is one of {', '.join(known)}; got {value!r}")

@@ -7,17 +7,21 @@ come in the order of recording, each parameter or input just before the op that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.core.backward import GradientScope
 from tinygrad_cnn.core.node import Leaf, Spec
 from tinygrad_cnn.core.node import Node as Recorded
 from tinygrad_cnn.core.op import PICK
 from tinygrad_cnn.core.tensor import Tensor
-from tinygrad_cnn.nn.module import Call, Module
-from tinygrad_cnn.viz.picture import Edge, Ids, Node, Picture, Scope
+from tinygrad_cnn.nn.module import Module
+from tinygrad_cnn.viz.flops import flops
+from tinygrad_cnn.viz.health import Health
+from tinygrad_cnn.viz.naming import Names, Scopes, address
+from tinygrad_cnn.viz.picture import Edge, Ids, Node, Picture
+from tinygrad_cnn.viz.recording import Record, norm, told
 from tinygrad_cnn.viz.settings import describe
 
 # Names of an op's inputs that say nothing about what arrives there.
@@ -28,14 +32,14 @@ def read(
     tensors: Sequence[Tensor],
     model: Module | None = None,
     inputs: Mapping[str, Tensor] | None = None,
+    record: Record | None = None,
 ) -> Picture:
     """The forward graph below `tensors`, every op a node.
 
     `model` and `inputs` give names to parameters, buffers and other arrays; without a model, the
-    modules whose calls were recorded name their own.
+    modules whose calls were recorded name their own. `record` adds what was measured.
     """
-    reader = _Reader(reached(tensors), model, inputs or {})
-    return reader.read(tensors)
+    return _Reader(reached(tensors), model, inputs or {}, record or Record()).read(tensors)
 
 
 def reached(tensors: Iterable[Tensor]) -> list[Recorded]:
@@ -61,16 +65,22 @@ class _Reader:
     """The state of one walk."""
 
     def __init__(
-        self, recorded: list[Recorded], model: Module | None, inputs: Mapping[str, Tensor]
+        self,
+        recorded: list[Recorded],
+        model: Module | None,
+        inputs: Mapping[str, Tensor],
+        record: Record,
     ) -> None:
         self.recorded = recorded
-        self.scopes = _Scopes(model)
+        self.record = record
+        self.scopes = Scopes(model)
+        self.names = Names(model, self.scopes.roots(recorded), inputs)
+        self.health = Health()
         self.ids = Ids()
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
         self.id_of: dict[int, str] = {}  # seq of a recorded node -> id of the picture's
         self.constants: dict[int, str] = {}  # id() of a live array -> id of the picture's node
-        self.names = _Names(model, self.scopes.roots(recorded), inputs)
         self.counted: set[tuple[int, int]] = set(self.names.addresses)
         self.entered: set[str] = set()  # outermost scopes that data has entered
         self.batch: int | None = None
@@ -82,7 +92,10 @@ class _Reader:
         for i, tensor in enumerate(tensors):
             self._output(tensor, str(i + 1) if len(tensors) > 1 else "")
         return Picture(
-            tuple(self.nodes), tuple(self.edges), tuple(self.scopes.found), self._remarks(tensors)
+            tuple(self.health.mark(self.nodes, self.edges)),
+            tuple(self.edges),
+            tuple(self.scopes.found),
+            self._remarks(tensors),
         )
 
     def _op(self, node: Recorded) -> None:
@@ -100,42 +113,57 @@ class _Reader:
                 sources.append((name, self._constant(arg, name, scope), arg))
             elif arg is not None:
                 scalars.append((name, arg))
-        id_ = self.ids(f"{scope}/{op.name}" if scope else op.name)
+                continue
+            else:
+                continue
+            self.health.see(sources[-1][1], arg)
+        name = op.name.lstrip("_")
+        shapes = {name: value.shape for name, _, value in sources}
         shape, dtype = _first(node.shape), _first(node.dtype)
+        id_ = self.id_of[node.seq] = self.ids(f"{scope}/{name}" if scope else name)
         self.nodes.append(
             Node(
                 id=id_,
                 kind="op",
-                name=op.name,
+                name=name,
                 scope=scope,
-                op=op.name,
+                op=name,
                 family=op.family,
-                detail=describe(
-                    op, node.static, scalars, {name: v.shape for name, _, v in sources}
-                ),
+                detail=describe(op, node.static, scalars, shapes),
                 shape=shape,
-                dtype=str(dtype),
+                dtype=_text(dtype),
                 order=order,
-                notes=self._notes(node),
+                notes=self._notes(node, shapes, shape),
             )
         )
-        self.id_of[node.seq] = id_
         for name, source, value in sources:
             self.edges.append(Edge(source, id_, name, value.shape, _text(value.dtype)))
+        self.health.computed(id_, node.output, scalars)
+        self.health.recorded(id_, self.record.of(node).get("stats", {}))
         if scope:
             self.entered.add(self.scopes.outermost(scope))
 
-    def _notes(self, node: Recorded) -> dict[str, Any]:
-        """What is known of the op: the bytes that it keeps and nobody before it has kept."""
+    def _notes(self, node: Recorded, shapes: Mapping[str, Any], out: Any) -> dict[str, Any]:
+        """What is known of the op: work, bytes kept, and what was measured as it ran."""
+        notes: dict[str, Any] = {}
         if node.freed:
-            return {"freed": True}
+            notes["freed"] = True
+        elif size := self._newly_saved(node):
+            notes["saved"] = size
+        assert node.op is not None
+        if None not in shapes.values() and (work := flops(node.op, shapes, out, node.static)):
+            notes["flops"] = work
+        return notes | self.record.of(node)
+
+    def _newly_saved(self, node: Recorded) -> int:
+        """The bytes that the node keeps for its gradient, and that nobody before it has kept."""
         size = 0
         for array in saved_arrays(node):
-            place = _address(array)
+            place = address(array)
             if place not in self.counted:
                 self.counted.add(place)
                 size += array.nbytes
-        return {"saved": size} if size else {}
+        return size
 
     def _parent(self, parent: Recorded) -> str:
         """The id of the node that computed an input; a leaf is drawn when it is first used."""
@@ -150,8 +178,11 @@ class _Reader:
         name, owner = self.names.leaf(leaf)
         scope = self.scopes.holding(owner) if owner is not None else ""
         id_ = self.ids(name)
+        self.health.see(id_, self.names.value(leaf))
         name = name.rpartition(".")[2] if scope else name
-        notes: dict[str, Any] = {"elements": leaf.size}
+        notes: dict[str, Any] = {"path": name} if owner is not None else {}
+        if leaf.grad is not None:
+            notes["grad_norm"] = told(norm(leaf.grad))
         self.nodes.append(
             Node(
                 id_, "parameter", name, scope, shape=leaf.shape, dtype=str(leaf.dtype), notes=notes
@@ -196,6 +227,7 @@ class _Reader:
             self._constant(tensor.data, "", "")
             return
         source = self._parent(node)
+        self.health.see(source, tensor.data)
         if isinstance(node, Leaf):  # it is its own picture
             return
         id_ = self.ids(f"output {number}".strip())
@@ -212,164 +244,6 @@ class _Reader:
         if any(n.op is not None and n.freed for n in self.recorded):
             remarks.append("the saved arrays have been released by backward()")
         return tuple(remarks)
-
-
-class _Scopes:
-    """The scopes met so far, by the call objects that the nodes hold."""
-
-    def __init__(self, model: Module | None) -> None:
-        self.found: list[Scope] = []
-        self._index: dict[str, int] = {}
-        self._by_call: dict[int, tuple[str, int]] = {}  # id() of a live call -> (scope, order)
-        self._by_path: dict[tuple[str, str], str] = {}  # (parent, name) of what is never called
-        self._calls: dict[tuple[str, int], int] = {}
-        self._paths: dict[int, dict[int, str]] = {}  # id(module) -> id(module below) -> path
-        self._holder: dict[int, str] = {}  # id(module) -> the scope of its first call
-        self._ids = Ids()
-        self._model = model
-
-    def of(self, owner: object) -> tuple[str, int]:
-        """(id of the scope, order of the derivative) that `owner` stands for."""
-        chain: list[Any] = []
-        while owner is not None and id(owner) not in self._by_call:
-            chain.append(owner)
-            owner = owner.node.scope if isinstance(owner, GradientScope) else _around(owner)
-        for entry in reversed(chain):
-            self._by_call[id(entry)] = self._enter(entry)
-        if chain:
-            return self._by_call[id(chain[0])]
-        return self._by_call[id(owner)] if owner is not None else ("", 1)
-
-    def _enter(self, owner: Any) -> tuple[str, int]:
-        if isinstance(owner, GradientScope):
-            scope, order = self._by_call.get(id(owner.node.scope), ("", 1))
-            return scope, order + 1
-        parent, order = self._by_call.get(id(_around(owner)), ("", 1))
-        if not isinstance(owner, Call):
-            return self._group(parent, str(owner)), order
-        module = owner.module
-        path = self._path(owner)
-        *groups, name = path.split(".") if path else [type(module).__name__]
-        for group in groups:  # a ModuleList is never called, and is a level of its own all the same
-            parent = self._group(parent, group)
-        call = self._calls[parent, id(module)] = self._calls.get((parent, id(module)), 0) + 1
-        scope = self._add(
-            Scope(
-                id="",
-                name=name,
-                path=self._full_path(parent, path and name),
-                module=type(module).__name__,
-                parent=parent,
-                call=call,
-                parameters=sum(p.size for p in module.parameters()),
-            )
-        )
-        self._holder.setdefault(id(module), scope)
-        return scope, order
-
-    def _group(self, parent: str, name: str) -> str:
-        if (parent, name) not in self._by_path:
-            path = self._full_path(parent, name)
-            self._by_path[parent, name] = self._add(Scope("", name, path, parent=parent))
-        return self._by_path[parent, name]
-
-    def _add(self, scope: Scope) -> str:
-        id_ = self._ids(f"{scope.parent}/{scope.name}" if scope.parent else scope.name)
-        self._index[id_] = len(self.found)
-        self.found.append(
-            Scope(
-                id_,
-                scope.name,
-                scope.path,
-                scope.module,
-                scope.parent,
-                scope.call,
-                scope.parameters,
-            )
-        )
-        return id_
-
-    def _path(self, call: Call) -> str:
-        """The module's name as its caller knows it; looked up once for all of its calls."""
-        around = call.enclosing
-        above = around.module if isinstance(around, Call) else self._model
-        if above is None:
-            return ""
-        if id(above) not in self._paths:
-            self._paths[id(above)] = {id(m): name for name, m in above.named_modules()}
-        known = self._paths[id(above)].get(id(call.module))
-        if known is None:
-            return type(call.module).__name__ if isinstance(around, Call) else ""
-        return known
-
-    def _full_path(self, parent: str, name: str) -> str:
-        above = self.found[self._index[parent]].path if parent else ""
-        return f"{above}.{name}" if above and name else above or name
-
-    def roots(self, recorded: Iterable[Recorded]) -> list[Module]:
-        """The outermost modules that were running, each once, in order."""
-        roots: dict[int, Module] = {}
-        seen: set[int] = set()
-        for node in recorded:
-            owner: Any = node.scope
-            last = None
-            while owner is not None and id(owner) not in seen:
-                seen.add(id(owner))
-                last = owner
-                owner = owner.node.scope if isinstance(owner, GradientScope) else _around(owner)
-                if owner is None and isinstance(last, Call):
-                    roots.setdefault(id(last.module), last.module)
-        return list(roots.values())
-
-    def holding(self, module: Module) -> str:
-        """The scope of the first call of a module, "" if it has not been called so far."""
-        return self._holder.get(id(module), "")
-
-    def outermost(self, scope: str) -> str:
-        while parent := self.found[self._index[scope]].parent:
-            scope = parent
-        return scope
-
-
-class _Names:
-    """What parameters, buffers and given inputs are called, and which module owns them."""
-
-    def __init__(
-        self, model: Module | None, roots: list[Module], inputs: Mapping[str, Tensor]
-    ) -> None:
-        self._leaves: dict[int, tuple[str, Module | None]] = {}  # seq -> (name, owner)
-        self._arrays: dict[int, tuple[str, str, Module | None]] = {}
-        self.addresses: set[tuple[int, int]] = set()  # what lives anyway and is not "saved"
-        for name, tensor in inputs.items():
-            self._add("input", name, tensor, None)
-        for root in [model] if model is not None else roots:
-            for path, module in root.named_modules():
-                for name, parameter in module.named_parameters(path, recurse=False):
-                    self._add("parameter", name, parameter, module)
-                for name, buffer in module.named_buffers(path, recurse=False):
-                    self._add("buffer", name, buffer, module)
-        self._unnamed = 0
-
-    def _add(self, kind: str, name: str, tensor: Tensor, owner: Module | None) -> None:
-        self._arrays.setdefault(id(tensor.data), (kind, name, owner))
-        if owner is not None:
-            self.addresses.add(_address(tensor.data))
-        if isinstance(tensor._node, Leaf):
-            self._leaves.setdefault(tensor._node.seq, (name, owner))
-
-    def leaf(self, leaf: Leaf) -> tuple[str, Module | None]:
-        if leaf.seq not in self._leaves:
-            self._unnamed += 1
-            self._leaves[leaf.seq] = (f"w{self._unnamed}", None)
-        return self._leaves[leaf.seq]
-
-    def array(self, array: Any) -> tuple[str, str, Module | None]:
-        return self._arrays.get(id(array), ("", "", None))
-
-
-def _around(owner: object) -> object:
-    """The scope that encloses another; an object that knows none stands outermost."""
-    return getattr(owner, "enclosing", None)
 
 
 def _forgotten(node: Recorded) -> list[Spec | None]:
@@ -394,10 +268,7 @@ def _first(value: Any) -> Any:
     return value[0] if several else value
 
 
+@cache
 def _text(dtype: Any) -> str:
+    """A dtype's name; cached, for NumPy takes longer over it than all the rest of a node takes."""
     return "" if dtype is None else str(dtype)
-
-
-def _address(array: np.ndarray) -> tuple[int, int]:
-    """Where an array's bytes lie; a reshaped array shares them with its original."""
-    return array.__array_interface__["data"][0], array.nbytes

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from tinygrad_cnn.viz.dot import held_inside, notes_on
+from tinygrad_cnn.viz.notes import notes_on
 from tinygrad_cnn.viz.picture import Node, Picture, Scope, chain
+from tinygrad_cnn.viz.views import held_inside
 from tinygrad_cnn.viz.words import count, one_line, shape_text
 
 HEADINGS = ("", "step", "from", "output", "")

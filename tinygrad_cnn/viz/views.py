@@ -2,24 +2,26 @@
 
 name_lone_ops   a module that ran one op alone becomes that op, under the module's name
 collapse        a scope becomes one box
-fold            equal blocks in a row become one, "x 3"
 limit           whatever is still too large is collapsed, and says so
 """
 
 from __future__ import annotations
 
+import difflib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.viz.picture import Edge, Node, Picture, Scope, chain
 
 HELD = ("parameter", "buffer", "constant")  # what a module owns, as against what runs through it
 FLOW = ("data", "skip")
 RUNS = 24  # boxes in the picture of a graph without structure
 SHOWN_OUTPUTS = 8
-ADDED_UP = ("saved", "flops", "time", "backward_time")
+ADDED_UP = ("saved", "flops", "time", "backward_time")  # what boxes and repeats sum up
 
 
 def name_lone_ops(picture: Picture) -> Picture:
@@ -77,16 +79,48 @@ def collapse(picture: Picture, closed: Callable[[Scope], bool]) -> Picture:
 
 
 def to_depth(picture: Picture, depth: int) -> Picture:
-    """Collapse what lies `depth` or more levels below the outermost module (0: one box)."""
-    level = _levels(picture)
-    return collapse(picture, lambda s: level[s.id] >= depth)
+    """Close the modules that lie `depth` or more levels below the outermost one (0: one box)."""
+    deep = depths(picture)
+    groups = _groups(picture) if depth else set()
+    return collapse(picture, lambda s: deep[s.id] >= depth and s.id not in groups)
+
+
+def near(picture: Picture, focus: str, hops: int) -> Picture:
+    """What `focus` names, a node or a module by its id or path, and all within so many arrows."""
+    scopes = {s.id: s for s in picture.scopes}
+    named = {s.id for s in picture.scopes if focus in (s.id, s.path)}
+    found = {
+        n.id
+        for n in picture.nodes
+        if focus in (n.id, n.notes.get("path")) or not named.isdisjoint(chain(scopes, n.scope))
+    }
+    if not found:
+        known = [s.path for s in picture.scopes if s.path] + [n.id for n in picture.nodes]
+        hint = difflib.get_close_matches(focus, known, 3, 0.3) or known[:3]
+        raise ConfigError(f"focus: no node or module {focus!r}; did you mean {', '.join(hint)}?")
+    beside: dict[str, list[str]] = defaultdict(list)
+    for e in picture.edges:
+        beside[e.source].append(e.target)
+        beside[e.target].append(e.source)
+    edge_of = found
+    for _ in range(hops):
+        edge_of = {there for here in edge_of for there in beside[here]} - found
+        found = found | edge_of
+    used = {i for n in picture.nodes if n.id in found for i in chain(scopes, n.scope)}
+    return replace(
+        picture,
+        nodes=tuple(n for n in picture.nodes if n.id in found),
+        edges=tuple(e for e in picture.edges if e.source in found and e.target in found),
+        scopes=tuple(s for s in picture.scopes if s.id in used),
+        remarks=(*picture.remarks, f"only what lies within {hops} arrows of {focus}"),
+    )
 
 
 def limit(picture: Picture, most: int) -> Picture:
     """The picture with at most so many nodes: less depth, then runs of steps as one; it says so."""
     if len(picture.nodes) <= most:
         return picture
-    smaller, depth = picture, max(_levels(picture).values())
+    smaller, depth = picture, max(depths(picture).values())
     while len(smaller.nodes) > most and depth > 0:
         depth -= 1
         smaller = to_depth(picture, depth)
@@ -130,12 +164,32 @@ def _run_box(run: list[Node], start: int) -> Node:
     )
 
 
-def _levels(picture: Picture) -> dict[str, int]:
-    """How deep each scope lies; the outermost ones at 0, no scope at -1."""
+def levels(picture: Picture) -> dict[str, int]:
+    """How deep each scope lies: the outermost ones at 0, no scope at -1."""
     level = {"": -1}
     for s in picture.scopes:
         level[s.id] = level[s.parent] + 1
     return level
+
+
+def depths(picture: Picture) -> dict[str, int]:
+    """The same for `to_depth`: a scope that only groups others is no level of its own.
+
+    A Sequential of blocks computes nothing itself; closing it would hide what there is to see.
+    """
+    groups = _groups(picture)
+    depth = {"": -1}
+    for s in picture.scopes:
+        depth[s.id] = depth[s.parent] + (s.id not in groups)
+    return depth
+
+
+def _groups(picture: Picture) -> set[str]:
+    """The scopes, below the outermost ones, that hold scopes and nothing else."""
+    inner = {s.id for s in picture.scopes if s.parent}
+    holds_scopes = {s.parent for s in picture.scopes}
+    holds_nodes = {n.scope for n in picture.nodes if n.kind not in HELD}
+    return (inner & holds_scopes) - holds_nodes
 
 
 def _places(picture: Picture, box: Mapping[str, str]) -> dict[str, str]:
@@ -162,7 +216,11 @@ def _closed_box(
     """The box of a closed scope, with the sums of what it hides."""
     ops = [n for n in inside if n.kind not in HELD]
     within = {id_ for n in inside for id_ in _up_to(scopes, n.scope, scope.id)}
-    blocks = Counter(scopes[id_].module for id_ in within if id_ != scope.id and joins.get(id_))
+    blocks: Counter[str] = Counter()
+    for id_ in within - {scope.id}:
+        if joins.get(id_):
+            around = _up_to(scopes, id_, scope.id)[:-1]
+            blocks[scopes[id_].module] += math.prod(scopes[i].repeats for i in around)
     facts: dict[str, Any] = {
         "path": scope.path,
         "module": scope.module,
@@ -171,10 +229,22 @@ def _closed_box(
         "ops": sum(n.notes.get("ops", 1) for n in ops),
         "residual": ", ".join(f"{count} {module}" for module, count in sorted(blocks.items())),
         "repeats": scope.repeats,
+        "shared": scope.shared,
         "freed": any(n.notes.get("freed") for n in ops),
+        "nonfinite": next((n.notes["nonfinite"] for n in inside if "nonfinite" in n.notes), ""),
+        "first_bad": any("first_bad" in n.notes for n in inside),
+        "bad_path": any("bad_path" in n.notes for n in inside),
+        "bad_gradient": any("bad_gradient" in n.notes for n in inside),
     }
     for key in ADDED_UP:
         facts[key] = sum(n.notes.get(key, 0) for n in ops)
+    norms = [
+        float(n.notes["grad_norm"])
+        for n in inside
+        if n.kind == "parameter" and "grad_norm" in n.notes
+    ]
+    if norms:  # of all its parameters together
+        facts["grad_norm"] = math.hypot(*norms)
     end = ops[-1]
     return Node(
         id=scope.id,
@@ -286,3 +356,26 @@ def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Without what says nothing: zeros, empty texts, a first call, a single repeat."""
     usual = {"call": 1, "repeats": 1}
     return {k: v for k, v in facts.items() if v and v != usual.get(k)}
+
+
+def held_inside(picture: Picture) -> tuple[set[str], dict[str, list[Node]]]:
+    """(nodes that are written into the box of their only user, those of each such box).
+
+    That keeps a picture small: a module's weight used once is a line in its convolution. The
+    gradient of such a parameter is a line where it arises.
+    """
+    nodes = {n.id: n for n in picture.nodes}
+    beside: dict[str, list[str]] = defaultdict(list)
+    for e in picture.edges:
+        for one, other in ((e.source, e.target), (e.target, e.source)):
+            if nodes[one].kind in HELD or nodes[one].family == "parameter":
+                beside[one].append(other)
+    inside: set[str] = set()
+    rows: dict[str, list[Node]] = defaultdict(list)
+    for n in picture.nodes:
+        owned = n.kind in ("buffer", "constant") or "path" in n.notes
+        (other,) = beside[n.id] if owned and len(beside[n.id]) == 1 else ("",)
+        if other and nodes[other].kind in ("op", "gradient"):
+            inside.add(n.id)
+            rows[other].append(n)
+    return inside, rows

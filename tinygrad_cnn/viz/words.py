@@ -77,3 +77,8 @@ def seconds(t: float) -> str:
 
 
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "\u00b5s"))
+
+
+def number(value: float | str) -> str:
+    """Three significant digits; what is no number ("nan", "inf") as it is."""
+    return value if isinstance(value, str) else f"{value:.3g}"

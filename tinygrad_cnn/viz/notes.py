@@ -1,0 +1,60 @@
+"""What can be written beside a box or told by its colour: measurements with their units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+from tinygrad_cnn.viz.picture import Node
+from tinygrad_cnn.viz.words import count, number, seconds, size
+
+
+class Kind(NamedTuple):
+    """A measurement: how its value reads, and on which scale colour shows it (None: it cannot)."""
+
+    words: Callable[[Any], str]
+    scale: str | None = "amount"
+    recorded: bool = False  # whether only viz.record() knows it
+
+
+KINDS: dict[str, Kind] = {
+    "parameters": Kind(lambda v: f"{count(v)} parameters"),
+    "saved": Kind(lambda v: f"saves {size(v)}"),
+    "flops": Kind(lambda v: f"{count(v)}FLOP" if v >= 10_000 else f"{count(v)} FLOP"),
+    "time": Kind(lambda v: f"forward {seconds(v)}", recorded=True),
+    "backward_time": Kind(lambda v: f"backward {seconds(v)}", recorded=True),
+    "grad_norm": Kind(lambda v: f"|\u2202| {number(v)}", "diverging"),
+    "stats": Kind(
+        lambda v: (
+            f"mean {number(v['mean'])}, std {number(v['std'])}, "
+            f"{number(v['min'])} to {number(v['max'])}"
+        ),
+        None,
+        recorded=True,
+    ),
+    "source": Kind(str, None, recorded=True),
+}
+ANNOTATIONS = ("shape", "dtype", *KINDS)
+OVERLAYS = tuple(name for name, kind in KINDS.items() if kind.scale)
+
+
+def notes_on(n: Node, annotate: Collection[str]) -> list[str]:
+    """What is to be written beside a node, in the order of the table above."""
+    shown = set(annotate)
+    if "time" in shown:
+        shown.add("backward_time")
+    if n.kind == "module":
+        shown.add("parameters")
+    notes = [
+        kind.words(n.notes[key]) for key, kind in KINDS.items() if key in shown and n.notes.get(key)
+    ]
+    if n.notes.get("shared"):
+        notes.append("parameters shared")
+    if n.kind == "module" and n.notes.get("residual"):
+        notes.append(f"residual: {n.notes['residual']}, each x + f(x)")
+    if n.notes.get("nonfinite"):
+        first = "the first " if n.notes.get("first_bad") else ""
+        notes.append(f"{first}{n.notes['nonfinite']}")
+    if n.notes.get("bad_gradient"):
+        notes.append("gradient not finite")
+    return notes
