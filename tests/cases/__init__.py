@@ -1,10 +1,12 @@
 """The table of all differentiable functions, a file a family."""
 
 from tests.cases import (
+    activation,
     contraction,
     elementwise,
     indexing,
     linalg,
+    loss,
     matrices,
     normalization,
     norms,
@@ -18,12 +20,14 @@ from tests.cases import (
 
 CASES = [
     *elementwise.CASES,
+    *activation.CASES,
     *reduction.CASES,
     *shape.CASES,
     *indexing.CASES,
     *linalg.CASES,
     *windows.CASES,
     *normalization.CASES,
+    *loss.CASES,
     *parts.CASES,
     *sorting.CASES,
     *scan.CASES,

@@ -1,4 +1,4 @@
-"""The ops: differentiable functions, one file a family. Each gradient stands beside its function."""
+"""The ops: differentiable functions, one file a family. Each gradient stands by its function."""
 
 from tinygrad_cnn.core.registry import functions
 from tinygrad_cnn.ops.activation import (

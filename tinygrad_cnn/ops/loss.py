@@ -10,9 +10,14 @@ import numpy as np
 from tinygrad_cnn import kernels
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.core.tensor import Tensor
-from tinygrad_cnn.errors import ConfigError, DTypeError, ShapeError, SoftmaxBeforeCrossEntropyWarning
+from tinygrad_cnn.errors import (
+    ConfigError,
+    DTypeError,
+    ShapeError,
+    SoftmaxBeforeCrossEntropyWarning,
+)
 from tinygrad_cnn.ops.activation import log_softmax, softmax
-from tinygrad_cnn.ops.elementwise import abs, softplus, where
+from tinygrad_cnn.ops.elementwise import abs, exp, log, maximum, softplus, where
 from tinygrad_cnn.ops.indexing import getitem
 from tinygrad_cnn.ops.reduction import mean, sum
 from tinygrad_cnn.ops.shape import moveaxis, reshape
@@ -35,7 +40,9 @@ def softmax_cross_entropy(logits, labels, /):
     return kernels.softmax_cross_entropy(logits, labels)
 
 
-def _softmax_minus_one_hot(g: Any, _y: Any, _logits: Any, labels: Any, *, probabilities: Any) -> Any:
+def _softmax_minus_one_hot(
+    g: Any, _y: Any, _logits: Any, labels: Any, *, probabilities: Any
+) -> Any:
     """dl[n]/dlogits[n,k] = softmax(logits)[n,k] - (k = labels[n])"""
     slope = probabilities * g[:, None]
     slope[np.arange(len(labels)), labels] -= g
@@ -74,29 +81,22 @@ def cross_entropy(
     if target.dtype.kind == "f":
         return _soft_cross_entropy(logits, target, weight, label_smoothing, reduction)
     rows = _class_last(logits)  # (M, K)
-    labels, counted = _check_labels(logits, target, K, ignore_index, "cross_entropy")
-    plain = weight is None and counted is None and not label_smoothing
+    labels, counted = check_labels(logits, target, K, ignore_index, "cross_entropy")
     losses = softmax_cross_entropy(rows, labels)
-    if plain:
-        return reduce(_to_batch(losses, target), reduction, "cross_entropy")
-    scale = _label_weights(weight, labels, counted, rows.dtype)
-    losses = losses * scale
+    losses = losses if weight is None else losses * getitem(weight, labels)
     if label_smoothing:
         logp = log_softmax(rows)
         every = sum(logp if weight is None else logp * weight, axis=-1)
-        every = every if counted is None else where(counted, every, 0.0)
         losses = (1 - label_smoothing) * losses - (label_smoothing / K) * every
-    if reduction == "mean":
-        return sum(losses) / sum(scale)
-    return reduce(_to_batch(losses, target), reduction, "cross_entropy")
+    return _reduce_labelled(losses, target, labels, counted, weight, reduction, "cross_entropy")
 
 
 def _warn_of_softmax(logits: Any) -> None:
     node = logits._node if isinstance(logits, Tensor) else None
     if node is not None and node.op is softmax:
         warnings.warn(
-            "cross_entropy applies softmax itself, and was given a softmax: gradients are small and "
-            "training is slow; give it the logits",
+            "cross_entropy applies softmax itself, and was given a softmax: gradients are small "
+            "and training is slow; give it the logits",
             SoftmaxBeforeCrossEntropyWarning,
             stacklevel=3,
         )
@@ -129,12 +129,10 @@ def nll_loss(
     """l[n] = -log_probabilities[n, target[n]]: cross_entropy after log_softmax."""
     K = _check_logits(log_probabilities, "nll_loss")
     rows = _class_last(log_probabilities)
-    labels, counted = _check_labels(log_probabilities, target, K, ignore_index, "nll_loss")
-    scale = _label_weights(weight, labels, counted, rows.dtype)
-    losses = -getitem(rows, (np.arange(len(labels)), labels)) * scale
-    if reduction == "mean":
-        return sum(losses) / sum(scale)
-    return reduce(_to_batch(losses, target), reduction, "nll_loss")
+    labels, counted = check_labels(log_probabilities, target, K, ignore_index, "nll_loss")
+    losses = -getitem(rows, (np.arange(len(labels)), labels))
+    losses = losses if weight is None else losses * getitem(weight, labels)
+    return _reduce_labelled(losses, target, labels, counted, weight, reduction, "nll_loss")
 
 
 def _check_logits(logits: Any, name: str) -> int:
@@ -143,8 +141,8 @@ def _check_logits(logits: Any, name: str) -> int:
     return int(logits.shape[1])
 
 
-def _check_labels(
-    logits: Any, target: Any, K: int, ignore_index: int, name: str
+def check_labels(
+    logits: Any, target: Any, K: int, ignore_index: int | None, name: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """(labels (M,) safe to index with, which of them count or None for all)."""
     labels = np.asarray(target.data if isinstance(target, Tensor) else target)
@@ -157,7 +155,7 @@ def _check_labels(
             f"{expected}, got {labels.shape}"
         )
     labels = labels.reshape(-1)
-    counted = labels != ignore_index
+    counted = np.ones(len(labels), bool) if ignore_index is None else labels != ignore_index
     kept = labels[counted]
     if kept.size and (kept.min() < 0 or kept.max() >= K):
         bad = kept[(kept < 0) | (kept >= K)][0]
@@ -165,10 +163,24 @@ def _check_labels(
     return (labels, None) if counted.all() else (np.where(counted, labels, 0), counted)
 
 
-def _label_weights(weight: Any, labels: Any, counted: Any, dtype: Any) -> Any:
-    """The weight of each prediction: its class's, and 0 where it is ignored."""
-    scale = np.ones(len(labels), dtype) if weight is None else getitem(weight, labels)
-    return scale if counted is None else where(counted, scale, 0.0)
+def _reduce_labelled(
+    losses: Any, target: Any, labels: Any, counted: Any, weight: Any, reduction: str, name: str
+) -> Any:
+    """As `reduce`, less the ignored ones; the mean divides by the sum of the weights that count.
+
+    Where none counts, the mean is 0/0 = NaN and has no gradient.
+    """
+    if counted is not None:  # not a product with 0: an ignored loss may be infinite
+        losses = where(counted, losses, 0.0)
+    if reduction != "mean" or (weight is None and counted is None):
+        return reduce(_to_batch(losses, target), reduction, name)
+    if weight is None:
+        total: Any = np.asarray(np.count_nonzero(counted), losses.dtype)
+    else:
+        weights = getitem(weight, labels)
+        total = sum(weights if counted is None else where(counted, weights, 0.0))
+    with np.errstate(invalid="ignore"):
+        return sum(losses) / total
 
 
 def _class_last(logits: Any) -> Any:
@@ -181,7 +193,8 @@ def _to_batch(losses: Any, target: Any) -> Any:
     return losses if losses.shape == target.shape else reshape(losses, target.shape)
 
 
-def _same_shape(x: Any, target: Any, name: str) -> None:
+def same_shape(x: Any, target: Any, name: str) -> None:
+    """Refuse a target of another shape than the prediction's."""
     if x.shape != target.shape:
         raise ShapeError(
             f"{name}: input and target must have one shape (broadcasting here is a common "
@@ -191,20 +204,20 @@ def _same_shape(x: Any, target: Any, name: str) -> None:
 
 def mse_loss(x: Any, target: Any, *, reduction: str = "mean") -> Any:
     """(x - target)^2"""
-    _same_shape(x, target, "mse_loss")
+    same_shape(x, target, "mse_loss")
     d = x - target
     return reduce(d * d, reduction, "mse_loss")
 
 
 def l1_loss(x: Any, target: Any, *, reduction: str = "mean") -> Any:
     """|x - target|"""
-    _same_shape(x, target, "l1_loss")
+    same_shape(x, target, "l1_loss")
     return reduce(abs(x - target), reduction, "l1_loss")
 
 
 def smooth_l1_loss(x: Any, target: Any, *, beta: float = 1.0, reduction: str = "mean") -> Any:
     """d^2 / (2 beta) where |d| < beta, |d| - beta/2 elsewhere, d = x - target (Girshick 2015)."""
-    _same_shape(x, target, "smooth_l1_loss")
+    same_shape(x, target, "smooth_l1_loss")
     if beta < 0:
         raise ConfigError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     if beta == 0:
@@ -221,10 +234,66 @@ def binary_cross_entropy_with_logits(
 
     pos_weight multiplies the first term, weight every loss.
     """
-    _same_shape(x, target, "binary_cross_entropy_with_logits")
+    same_shape(x, target, "binary_cross_entropy_with_logits")
     if pos_weight is None:
         losses = softplus(x) - x * target  # ln(1 + e^x) - x target
     else:
         losses = (1 - target) * softplus(x) + pos_weight * target * softplus(-x)
     losses = losses if weight is None else losses * weight
     return reduce(losses, reduction, "binary_cross_entropy_with_logits")
+
+
+def binary_cross_entropy(
+    x: Any, target: Any, *, weight: Any = None, reduction: str = "mean"
+) -> Any:
+    """-target ln x - (1 - target) ln(1 - x), x probabilities; logarithms end at -100.
+
+    `binary_cross_entropy_with_logits` of what goes into the sigmoid is exact where this is not.
+    """
+    same_shape(x, target, "binary_cross_entropy")
+    values = x.data if isinstance(x, Tensor) else x
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ConfigError(
+            "binary_cross_entropy: takes probabilities, in 0..1, and some of these are not; apply "
+            "sigmoid, or use binary_cross_entropy_with_logits"
+        )
+    losses = -(target * clipped_log(x) + (1 - target) * clipped_log(1 - x))
+    losses = losses if weight is None else losses * weight
+    return reduce(losses, reduction, "binary_cross_entropy")
+
+
+@op
+def clipped_log(x, /):
+    """max(ln x, -100), finite at 0."""
+    with np.errstate(divide="ignore"):
+        return np.maximum(np.log(x), -100)
+
+
+clipped_log.vjp(lambda g, _y, x: g / maximum(x, 1e-12))
+
+
+def kl_div(x: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Any:
+    """target (ln target - x), x = ln q: the divergence KL(target || q), summand by summand.
+
+    log_target=True takes ln target in place of target. reduction="batchmean", the sum divided by
+    the length of the first axis, gives the divergence of distributions that lie along the others;
+    "mean" divides by the number of all summands.
+    """
+    same_shape(x, target, "kl_div")
+    if log_target:
+        losses = exp(target) * (target - x)
+    else:
+        losses = target * (log(where(target > 0, target, 1.0)) - x)  # 0 ln 0 = 0
+    if reduction == "batchmean":
+        return sum(losses) * (1 / max(x.shape[0], 1) if x.ndim else 1.0)
+    return reduce(losses, reduction, "kl_div")
+
+
+def huber_loss(x: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean") -> Any:
+    """d^2 / 2 where |d| <= delta, delta (|d| - delta/2) elsewhere, d = x - target (Huber 1964)."""
+    if not delta > 0:
+        raise ConfigError(f"huber_loss: delta must be positive, got {delta}")
+    same_shape(x, target, "huber_loss")
+    d = x - target
+    losses = where(abs(d) <= delta, 0.5 * d * d, delta * (abs(d) - 0.5 * delta))
+    return reduce(losses, reduction, "huber_loss")
