@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from tests.cases.table import case
 from tests.oracle import Draw, Sample, torch
 from tinygrad_cnn import linalg, ops

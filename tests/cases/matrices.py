@@ -1,4 +1,4 @@
-"""Inverses, determinants and decompositions of well-conditioned matrices, in stacks, of any size."""
+"""Inverses, determinants and decompositions of well-conditioned matrices, in stacks, any size."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@
     tanh.vjp(lambda g, y, _x: g * (1 - y * y))
 
 Called with arrays, an op computes and returns an array. Called with a Tensor among its inputs, it
-also records a Node. The VJPs (vector-Jacobian products, `g -> J^T g`) are written with ops: the sweep
-hands them plain arrays for a first derivative, and Tensors when the graph of the gradient is wanted.
+also records a Node. The VJPs (vector-Jacobian products, `g -> J^T g`) are written with ops: the
+sweep hands them plain arrays for a first derivative, and Tensors when the graph of the gradient is
+wanted.
 """
 
 from __future__ import annotations
@@ -201,7 +202,9 @@ class Op:
         if not (needs and state.grad and self.differentiable):
             return tuple(wrap(y, None) for y in ys)
         node = self._node(ys, values, parents, static, residual, needs, state)
-        return tuple(wrap(y, pick(node, i, y) if y.dtype.kind in "fc" else None) for i, y in enumerate(ys))
+        return tuple(
+            wrap(y, pick(node, i, y) if y.dtype.kind in "fc" else None) for i, y in enumerate(ys)
+        )
 
     def _run(self, values: Sequence[Any], static: dict[str, Any], state: State) -> Any:
         try:
@@ -249,10 +252,12 @@ class Op:
     ) -> Sequence[Any]:
         """The gradients of the inputs, None for each that has no parent."""
         if self.vjp_kind == "per input":
-            out = []
+            out: list[Any] = []
             for parent, vjp in zip(parents, self.vjps):  # noqa: B905 (strict costs; equal by _bind)
-                needed = parent is not None and vjp is not None
-                out.append(vjp(g, y, *args, **static) if needed else None)
+                if parent is None or vjp is None:
+                    out.append(None)
+                else:
+                    out.append(vjp(g, y, *args, **static))
             return out
         (vjp,) = self.vjps
         assert vjp is not None
@@ -270,7 +275,7 @@ class Op:
         return gradients
 
     def _find_kept(self, needs: int, n: int) -> tuple[bool, tuple[bool, ...], bool]:
-        """What the gradients of the inputs in the mask `needs` read: (all inputs?, which, the output?)."""
+        """What the gradients of the inputs in `needs` read: (all inputs?, which, the output?)."""
         if self.reference is not None:  # a higher order runs the reference again, on every input
             return True, (True,) * n, True
         if not self.vjp_kind:
@@ -280,7 +285,9 @@ class Op:
             )
         if self.vjp_kind == "per input":
             reads = [
-                _reads(vjp, n) for i, vjp in enumerate(self.vjps) if vjp is not None and needs >> i & 1
+                _reads(vjp, n)
+                for i, vjp in enumerate(self.vjps)
+                if vjp is not None and needs >> i & 1
             ]
         else:
             (vjp,) = self.vjps
@@ -299,7 +306,9 @@ class Op:
             if len(args) > self.arity:
                 extra = args[self.arity :]
                 if len(extra) > len(self.keywords):
-                    raise TypeError(f"{self.name}: takes {self.signature}, got {len(args)} arguments")
+                    raise TypeError(
+                        f"{self.name}: takes {self.signature}, got {len(args)} arguments"
+                    )
                 static = {**dict(zip(self.keywords, extra, strict=False)), **static}
                 args = args[: self.arity]
             else:
@@ -347,12 +356,14 @@ def _our_kind(error: Exception) -> type[TinygradError]:
 
 
 def as_array(value: Any) -> Any:
-    """`value` as an array: numbers and lists of them take the default dtypes, arrays keep theirs."""
+    """`value` as an array: numbers and lists take the default dtypes, arrays keep theirs."""
     if isinstance(value, np.ndarray | np.generic):
         return np.asarray(value)
     array = np.asarray(value)
     if array.dtype.kind in "fc":
-        array = array.astype(default_dtype() if array.dtype.kind == "f" else default_complex_dtype())
+        array = array.astype(
+            default_dtype() if array.dtype.kind == "f" else default_complex_dtype()
+        )
     if array.dtype.kind not in "biufc":
         raise DTypeError(
             f"an array of numbers is needed, got {type(value).__name__} {value!r:.60}"
@@ -418,10 +429,10 @@ def op(forward: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     The positional-only parameters are the inputs (all positional ones, where there is no `/`);
     keywords are static. Options:
 
-    residuals       names of the integer or boolean arrays that the forward returns after its output,
-                    for its VJPs, which receive them as keywords
+    residuals       names of the integer or boolean arrays that the forward returns after its
+                    output, for its VJPs, which receive them as keywords
     outputs         how many arrays the forward returns, if several; `g` and `y` are then tuples
-    reference       the same function in primitives: the kernel serves the forward and the first-order
+    reference       the same function in primitives: the kernel serves the forward and the first
                     VJP, any higher order goes through the reference (residuals may then be floats)
     differentiable  False for a function that is constant almost everywhere
 

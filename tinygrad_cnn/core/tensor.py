@@ -1,7 +1,7 @@
 """Tensor: an array, and the node that computed it.
 
-Tensors are values. `x += y` and `x[i] = v` give the name `x` a new value and record how it came about;
-no other Tensor changes, and there are no views to reason about.
+Tensors are values. `x += y` and `x[i] = v` give the name `x` a new value and record how it came
+about; no other Tensor changes, and there are no views to reason about.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def wrap(data: Any, node: Node | None) -> Tensor:
 class Tensor:
     """An n-dimensional array that remembers how it was computed.
 
-    Tensor(data, dtype=None, requires_grad=False) copies `data`: a number, a nested list, an array or
-    another Tensor. Python floats take the default dtype (float32), arrays keep theirs.
+    Tensor(data, dtype=None, requires_grad=False) copies `data`: a number, a nested list, an array
+    or another Tensor. Python floats take the default dtype (float32), arrays keep theirs.
 
     `requires_grad=True` makes it a leaf: `backward()` on anything computed from it adds the
     derivative to its `.grad`. Only float and complex dtypes can.
@@ -163,7 +163,7 @@ class Tensor:
     def grad(self) -> Tensor | None:
         """dL/d(this), added up over the calls of backward(); None before the first one."""
         if isinstance(self._node, Leaf):
-            return self._node.grad  # type: ignore[no-any-return]
+            return self._node.grad
         if self._node is not None:
             for hook in self._node.hooks or ():
                 if isinstance(hook, _RetainGrad):
@@ -210,7 +210,7 @@ class Tensor:
         if grad is None:
             if self.size != 1:
                 raise GraphError(
-                    f"backward: of a Tensor of shape {self.shape} needs the gradient to start from; "
+                    f"backward: of a Tensor of shape {self.shape} needs a gradient to start from; "
                     f"reduce it to a number first, e.g. .sum(), or pass backward(grad)"
                 )
             grad = np.ones(self.shape, self.dtype)
@@ -233,7 +233,7 @@ class Tensor:
             self._add_hook(_RetainGrad())
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
-        """`hook(g)` runs when this Tensor's gradient is complete, and may return another in its place.
+        """`hook(g)` runs when this Tensor's gradient is complete, and may return another instead.
 
         Returns a function that removes it.
         """
@@ -503,7 +503,7 @@ class Tensor:
     def __imod__(self, other: Any) -> Tensor:
         return self._become(self % other)
 
-    def __ipow__(self, other: Any) -> Tensor:  # type: ignore[misc]
+    def __ipow__(self, other: Any) -> Tensor:
         return self._become(self**other)
 
     def __imatmul__(self, other: Any) -> Tensor:
@@ -530,7 +530,7 @@ class Tensor:
     # -- methods ------------------------------------------------------------------------------
 
     def astype(self, dtype: DTypeLike, *, copy: bool = True) -> Tensor:
-        """Cast; the gradient is cast back. copy=False returns the Tensor itself if it has the dtype."""
+        """Cast; the gradient is cast back. copy=False returns the Tensor itself if it fits."""
         return f.astype(self, dtype, copy=copy)
 
     def copy(self) -> Tensor:
@@ -671,9 +671,7 @@ def _copy_array(data: Any, dtype: DTypeLike | None) -> np.ndarray:
             real = array.dtype.kind == "f"
             array = array.astype(default_dtype() if real else default_complex_dtype())
     if array.dtype.kind not in "biufc":
-        raise DTypeError(
-            f"Tensor: holds numbers, got {type(data).__name__} of dtype {array.dtype}"
-        )
+        raise DTypeError(f"Tensor: holds numbers, got {type(data).__name__} of dtype {array.dtype}")
     return array
 
 

@@ -239,7 +239,8 @@ def softmax(x, /, *, axis=-1):
 def _below_maximum(x: np.ndarray, axis: int) -> np.ndarray:
     """x - max x: e to that power cannot overflow, and somewhere is 1."""
     x = x if x.dtype.kind in "fc" else x.astype(np.float64)
-    return x - np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    below: np.ndarray = x - np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    return below
 
 
 softmax.vjp(lambda g, y, _x, axis: y * (g - sum(g * y, axis=axis, keepdims=True)))

@@ -26,7 +26,10 @@ Shape = int | Sequence[int]
 def _lengths(shape: Shape, name: str) -> tuple[int, ...]:
     """A shape as a tuple of ints, none of them negative."""
     lengths = shape if isinstance(shape, Sequence) else (shape,)
-    plain = tuple(operator.index(n) for n in lengths)
+    try:
+        plain = tuple(operator.index(n) for n in lengths)
+    except TypeError as error:
+        raise DTypeError(f"{name}: a shape is made of integers, got {shape!r}") from error
     if any(n < 0 for n in plain):
         raise ShapeError(f"{name}: lengths are 0 or more, got shape {plain}")
     return plain
@@ -88,7 +91,7 @@ def _shared(obj: Any, dtype: DTypeLike | None) -> Tensor:
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A Tensor of another library's array, through the DLPack protocol; shares its memory if it can.
+    """A Tensor of another library's array, through DLPack; shares its memory if it can.
 
     >>> from_dlpack(np.arange(3))
     Tensor([0, 1, 2], dtype=int64)
@@ -223,7 +226,7 @@ def linspace(
     device: Any = None,
     endpoint: bool = True,
 ) -> Tensor:
-    """`num` numbers at equal distances from start to stop, the latter included unless endpoint=False.
+    """`num` numbers at equal distances from start to stop, stop included unless endpoint=False.
 
     >>> linspace(0, 1, 5)
     Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)

@@ -51,9 +51,7 @@ def finfo(type: Any, /) -> FloatInfo:
             f"finfo: takes a float or complex dtype, got {dtype}; iinfo is for integers"
         )
     info = np.finfo(dtype)
-    eps, largest, least, smallest = map(
-        float, (info.eps, info.max, info.min, info.smallest_normal)
-    )
+    eps, largest, least, smallest = map(float, (info.eps, info.max, info.min, info.smallest_normal))
     return FloatInfo(info.bits, eps, largest, least, smallest, np.dtype(info.dtype))
 
 

@@ -1,11 +1,11 @@
 """Elementwise functions, broadcasting. Each function's gradient stands under it.
 
-A gradient is written in the broadcast shape; the sweep sums it back to its input's shape. Names that
-start with an underscore are inputs whose values a gradient does not read.
+A gradient is written in the broadcast shape; the sweep sums it back to its input's shape. Names
+that start with an underscore are inputs whose values a gradient does not read.
 
-Complex inputs: a VJP is g times the complex derivative, not conjugated (the convention of JAX and of
-HIPS autograd), so that holomorphic functions need no rule of their own. The gradient of a real loss L
-with respect to z = a + ib is then dL/da - i dL/db.
+Complex inputs: a VJP is g times the complex derivative, not conjugated (the convention of JAX and
+of HIPS autograd), so that holomorphic functions need no rule of their own. The gradient of a real
+loss L with respect to z = a + ib is then dL/da - i dL/db.
 """
 
 from __future__ import annotations
@@ -425,7 +425,7 @@ def sign(x, /):
 
 
 def _sign_slope(g: Any, y: Any, x: Any) -> Any:
-    """0 for real x. A complex y = x / |x| turns and does not grow: dy = i y Im(conj(y) dx) / |x|."""
+    """0 for real x. A complex y = x / |x| turns, never grows: dy = i y Im(conj(y) dx) / |x|."""
     if x.dtype.kind != "c":
         return zero(g)
     return scale(1j * conj(y) * imag(g * y), 1 / abs(x))
@@ -536,7 +536,8 @@ def astype(x: Any, dtype: DTypeLike, /, *, copy: bool = True, device: Any = None
     dtype = np.dtype(dtype)
     if x.dtype.kind == "c" and dtype.kind not in "cb":
         raise DTypeError(
-            f"astype: from {x.dtype} to {dtype} would lose the imaginary part; take real(x) or abs(x)"
+            f"astype: from {x.dtype} to {dtype} would lose the imaginary part; "
+            f"take real(x) or abs(x)"
         )
     return x if not copy and x.dtype == dtype else _astype(x, dtype=dtype)
 
@@ -613,7 +614,8 @@ def sigmoid(x, /):
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     e = np.exp(-np.abs(x))  # in (0, 1]: exact in both tails, where tanh would lose digits
-    return np.where(x >= 0, 1, e) / (1 + e)
+    y: np.ndarray = np.where(x >= 0, 1, e) / (1 + e)
+    return y
 
 
 sigmoid.vjp(lambda g, y, _x: g * (y * (1 - y)))

@@ -7,8 +7,8 @@ With W[k, j] = e^(-2 pi i j k / n), which is symmetric:
     rfft      the first n//2 + 1 of fft(x), x real
     irfft     real(ifft(z)), where z repeats x[1], x[2], ... conjugated, from the end
 
-The factor s is 1 or 1/n ("backward": 1/n in the inverse; "forward": 1/n in the transform), or 1/sqrt(n)
-in both ("ortho"). An axis is cut off, or filled up with zeros, to the length n.
+The factor s is 1 or 1/n ("backward": 1/n in the inverse; "forward": 1/n in the transform), or
+1/sqrt(n) in both ("ortho"). An axis is cut off, or filled up with zeros, to the length n.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _first(n: int, axis: int) -> tuple[slice, ...]:
 
 
 def _resize(g: Any, axis: int, like: Any) -> Any:
-    """The first elements of g along an axis, as many as `like` has there, zeros where g has fewer."""
+    """The first elements of g along an axis, as many as `like` has, zeros where g has fewer."""
     missing = like.shape[axis] - g.shape[axis]
     if missing <= 0:
         return g[_first(like.shape[axis], axis)] if missing else g
@@ -138,7 +138,7 @@ def rfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backwa
 
 
 def irfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
-    """The real array of length n whose rfft is x: the inverse of rfft, where n is its input's length.
+    """The real array of length n whose rfft is x: the inverse of rfft on inputs of length n.
 
     n=None means an even one, 2 (m - 1), where m is the length of x.
     """
@@ -146,7 +146,7 @@ def irfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backw
 
 
 def hfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
-    """The fft, real, of an array whose first half is x and whose second half is its mirror, conjugated."""
+    """The fft, real, of an array whose first half is x and second half its mirror, conjugated."""
     return _transform(_irfft, "hfft", conj(x), n, axis, _INVERSE_NORM.get(norm, norm))
 
 
@@ -166,7 +166,7 @@ def fftn(
     axes: Sequence[int] | None = None,
     norm: str = "backward",
 ) -> Any:
-    """fft along several axes: all of them, the last len(s) where lengths s are given, or those named."""
+    """fft along several axes: all, the last len(s) where lengths s are given, or those named."""
     return _along(fft, x, *_lengths_and_axes(x, s, axes, "fftn"), norm)
 
 

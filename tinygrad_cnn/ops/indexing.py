@@ -78,12 +78,12 @@ def _check_kind(x: Any, value: Any) -> None:
     dtype = np.asarray(value).dtype
     if rank.get(dtype.kind, 3) > rank[x.dtype.kind]:
         raise DTypeError(
-            f"setitem: the elements are {x.dtype}, and the value is {dtype}; convert one with astype"
+            f"setitem: the elements are {x.dtype}, the value is {dtype}; convert one with astype"
         )
 
 
 def _winners(shape: tuple[int, ...], index: Any) -> Any:
-    """1 where an entry of `index` is the last one to name its element, 0 where it is overwritten."""
+    """1 where an entry of `index` is the last to name its element, 0 where it is overwritten."""
     if not _repeats(index):
         return 1
     where_from = np.full(shape, -1, np.intp)

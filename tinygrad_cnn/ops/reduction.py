@@ -98,8 +98,9 @@ def prod(x, /, *, axis=None, dtype=None, keepdims=False):
 
 
 prod.vjp(
-    lambda g, _y, x, axis, keepdims, **_: keep_axes(g, axis, x.shape, keepdims)
-    * products_of_others(x, axis=axis)
+    lambda g, _y, x, axis, keepdims, **_: (
+        keep_axes(g, axis, x.shape, keepdims) * products_of_others(x, axis=axis)
+    )
 )
 
 
@@ -185,5 +186,3 @@ def _refuse_empty(x: Any, axes: tuple[int, ...], name: str) -> None:
             f"{name}: of no elements does not exist (shape {np.shape(x)}, axes {axes}); "
             f"check for emptiness first"
         )
-
-

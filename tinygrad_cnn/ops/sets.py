@@ -1,7 +1,7 @@
 """Arrays as sets: their different elements, in order, and where each stands.
 
-NaN differs from everything, itself included. The values are read off the array, so that gradients flow
-to the first element of each value; positions and counts have no derivative.
+NaN differs from everything, itself included. The values are read off the array, so that gradients
+flow to the first element of each value; positions and counts have no derivative.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class UniqueInverse(NamedTuple):
 
 @op(outputs=3, differentiable=False)
 def _places(x, /):
-    """(where each value stands first in x flattened, which value each element has, how many have it)"""
+    """(where each value stands first in x flattened, which value each has, how many have it)"""
     _, first, inverse, counts = np.unique(
         x, return_index=True, return_inverse=True, return_counts=True, equal_nan=False
     )
@@ -49,10 +49,11 @@ def _places(x, /):
 
 
 def unique_all(x: Any, /) -> UniqueAll:
-    """The different elements, where each stands first (in x flattened), which x[i] is, and how often.
+    """The different elements, where each stands first (x flattened), which x[i] is, how often.
 
     >>> unique_all(np.array([3, 1, 3]))
-    UniqueAll(values=array([1, 3]), indices=array([1, 0]), inverse_indices=array([1, 0, 1]), counts=array([1, 2]))
+    UniqueAll(values=array([1, 3]), indices=array([1, 0]), inverse_indices=array([1, 0, 1]),
+    counts=array([1, 2]))
     """
     first, inverse, counts = _places(x)
     values = getitem(reshape(x, (math.prod(x.shape),)), first)
@@ -66,7 +67,7 @@ def unique_counts(x: Any, /) -> UniqueCounts:
 
 
 def unique_inverse(x: Any, /) -> UniqueInverse:
-    """The different elements, and which of them each element of x is: x = values[inverse_indices]."""
+    """The different elements, and which of them each of x is: x = values[inverse_indices]."""
     values, _, inverse, _ = unique_all(x)
     return UniqueInverse(values, inverse)
 
