@@ -96,8 +96,8 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (("patience", "plateau_patience", "seed"), lambda v: v >= 0, "a whole number from 0 up"),
     (("lr", "clip_grad_norm"), lambda v: 0 < v < float("inf"), "a number above 0"),
     (("weight_decay", "warmup", "shift", "rotate"), lambda v: 0 <= v < 1e6, "a number from 0 up"),
-    (("momentum", "plateau_factor"), lambda v: 0 <= v < 1, "a number from 0 up and below 1"),
-    (("validation",), lambda v: 0 < v < 1, "a share between 0 and 1, such as 0.1"),
+    (("momentum",), lambda v: 0 <= v < 1, "a number from 0 up and below 1"),
+    (("plateau_factor", "validation"), lambda v: 0 < v < 1, "a number between 0 and 1"),
     (("target_accuracy",), lambda v: 0 < v <= 1, "a share above 0 and up to 1, such as 0.985"),
 )
 
