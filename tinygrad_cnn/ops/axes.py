@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.errors import AxisError
+from tinygrad_cnn.errors import AxisError, DTypeError
 
 Axis = int | tuple[int, ...] | None
 
@@ -25,7 +25,10 @@ def normalize_axes(axis: Axis, ndim: int, name: str) -> tuple[int, ...]:
 
 def normalize_axis(axis: int, ndim: int, name: str) -> int:
     """The axis counted from the front."""
-    i = operator.index(axis)
+    try:
+        i = operator.index(axis)
+    except TypeError as error:
+        raise DTypeError(f"{name}: an axis is an integer, got axis={axis!r}") from error
     if not -ndim <= i < ndim:
         valid = f"an axis from {-ndim} to {ndim - 1}" if ndim else "no axis (it is a scalar)"
         raise AxisError(f"{name}: an input of {ndim} axes has {valid}, got axis={axis}")

@@ -71,7 +71,7 @@ def moveaxis(x: Any, source: Axis, destination: Axis, /) -> Any:
     return permute_dims(x, tuple(order))
 
 
-def expand_dims(x: Any, /, *, axis: Axis = 0) -> Any:
+def expand_dims(x: Any, /, axis: Axis = 0) -> Any:
     """New axes of length 1, at the places `axis` of the result."""
     places = (axis,) if isinstance(axis, int) else tuple(axis or ())
     new = normalize_axes(places, x.ndim + len(places), "expand_dims")
@@ -129,7 +129,14 @@ sum_to.vjp(lambda g, _y, _x, shape: broadcast_to(g, _x.shape))
 
 def broadcast_arrays(*arrays: Any) -> list[Any]:
     """All of them in their common broadcast shape."""
-    shape = np.broadcast_shapes(*(a.shape for a in arrays))
+    shapes = [a.shape for a in arrays]
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ShapeError(
+            f"broadcast_arrays: the axes, counted from the right, must be equal or 1, got shapes "
+            f"{', '.join(map(str, shapes))}"
+        ) from None
     return [a if a.shape == shape else broadcast_to(a, shape) for a in arrays]
 
 
