@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tests.cases.table import case
 from tests.oracle import Case, Draw, F, Sample, torch
-from tinygrad_cnn import kernels
+from tinygrad_cnn import kernels, ops
 
 ROOM = {1: 6, 2: 3, 3: 1}  # how much larger an image may be than it must
 
@@ -139,8 +141,11 @@ def pooled(n: int, kind: str) -> Any:
         x = d.distinct(d.of(1, 2), d.int(1, 2), *at["size"])
         options = {"kernel_size": at["kernel"], "stride": d.of(None, at["stride"])}
         options["ceil_mode"] = d.flag()
-        if kind == "lp":
-            return [x], {"norm_type": d.of(1, 2, 2.5), **options}
+        if kind == "lp":  # PyTorch takes powers of x itself: even ones, or of positive numbers
+            if n == 1:  # and no tuple in one dimension
+                options["kernel_size"] = at["kernel"][0]
+            p = d.of(1, 2, 2.5, 3, np.inf)
+            return [x if p == 2 else d.laid_out(np.abs(x))], {"norm_type": p, **options}
         options["padding"] = at["padding"]
         if kind == "max":
             return [x], {"dilation": at["dilation"], **options}
@@ -149,19 +154,26 @@ def pooled(n: int, kind: str) -> Any:
     return draw
 
 
-def _lp(x: Any, n: int, p: float, kernel_size: Any, stride: Any, ceil_mode: bool) -> Any:
-    """By hand: PyTorch's lp_pool scales an overhanging window up, and wants x > 0 for odd p."""
-    pool = getattr(F, f"avg_pool{n}d")
-    total = pool(x.abs() ** p, kernel_size, stride, 0, ceil_mode, divisor_override=1)
-    return total ** (1 / p)
+def unpooled(n: int) -> Any:
+    """Values and the places that a pooling without overlaps took them from."""
+
+    def draw(d: Draw) -> Sample:
+        kernel = d.ints(n, 1, 3)
+        size = tuple(k * d.int(1, 3) + d.int(0, k - 1) for k in kernel)
+        whole = d.distinct(2, 2, *size)
+        y, indices = getattr(ops, f"max_pool{n}d")(whole, kernel_size=kernel, return_indices=True)
+        return [d.real(*y.shape)], {"indices": indices, "kernel_size": kernel, "output_size": size}
+
+    return draw
 
 
-def adaptive(n: int) -> Any:
+def adaptive(n: int, distinct: bool = False) -> Any:
     def draw(d: Draw) -> Sample:
         out = d.of(
             1, 2, 5, d.of(1, 2, 3) if n == 1 else tuple(d.of(1, 2, 3, None) for _ in range(n))
         )
-        return [d.real(d.of(1, 2, 0), 2, *d.ints(n, 1, 5))], {"output_size": out}
+        shape = (d.of(1, 2, 0), 2, *d.ints(n, 1, 5))
+        return [d.distinct(*shape) if distinct else d.real(*shape)], {"output_size": out}
 
     return draw
 
@@ -237,10 +249,28 @@ CASES = [
         None,
         lambda *xs, **k: F.avg_pool2d(*xs, **k),
     ),
-    case("lp_pool1d", pooled(1, "lp"), None, None),
-    case("lp_pool2d", pooled(2, "lp"), None, lambda x, norm_type, **k: _lp(x, 2, norm_type, **k)),
-    case("lp_pool3d", pooled(3, "lp"), None, lambda x, norm_type, **k: _lp(x, 3, norm_type, **k)),
+    *per_dimension("lp_pool", lambda n: pooled(n, "lp")),
     *per_dimension("adaptive_avg_pool", adaptive),
+    *per_dimension("adaptive_max_pool", lambda n: adaptive(n, distinct=True)),
+    case(
+        "global_avg_pool",
+        lambda d: ([d.real(2, 3, *d.ints(d.int(1, 3), 1, 4))], {"keepdims": d.flag()}),
+        None,
+        lambda x, keepdims: x.mean(tuple(range(2, x.ndim)), keepdim=keepdims),
+    ),
+    case(
+        "global_max_pool",
+        lambda d: ([d.distinct(2, 3, *d.ints(d.int(1, 3), 1, 4))], {"keepdims": d.flag()}),
+        None,
+        lambda x, keepdims: x.amax(tuple(range(2, x.ndim)), keepdim=keepdims),
+    ),
+    *per_dimension(
+        "max_unpool",
+        unpooled,
+        lambda n: (
+            lambda x, indices, **k: getattr(F, f"max_unpool{n}d")(x, torch.as_tensor(indices), **k)
+        ),
+    ),
     case("max_pool", of_windows("max_pool"), None, torch_max_pool),
     case("window_gather", of_windows("window_gather"), None, None),
     case("window_scatter", of_windows("window_scatter"), None, None),

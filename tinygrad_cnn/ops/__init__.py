@@ -27,6 +27,16 @@ from tinygrad_cnn.ops.activation import (
     tanhshrink,
     threshold,
 )
+from tinygrad_cnn.ops.adaptive import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    global_avg_pool,
+    global_max_pool,
+)
 from tinygrad_cnn.ops.constants import (
     bool,
     complex64,
@@ -204,9 +214,6 @@ from tinygrad_cnn.ops.norms import (
 from tinygrad_cnn.ops.numpy_functions import array_function
 from tinygrad_cnn.ops.numpy_ufuncs import array_ufunc
 from tinygrad_cnn.ops.pooling import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
     avg_pool1d,
     avg_pool2d,
     avg_pool3d,
@@ -216,6 +223,9 @@ from tinygrad_cnn.ops.pooling import (
     max_pool1d,
     max_pool2d,
     max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
 )
 from tinygrad_cnn.ops.products import (
     kron,
@@ -306,6 +316,9 @@ __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "add",
     "alias",
     "all",
@@ -396,6 +409,8 @@ __all__ = [
     "full_like",
     "gelu",
     "getitem",
+    "global_avg_pool",
+    "global_max_pool",
     "glu",
     "greater",
     "greater_equal",
@@ -452,6 +467,9 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "maximum",
     "mean",
     "median",

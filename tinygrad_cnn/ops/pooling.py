@@ -13,19 +13,20 @@ element that attained it, the first on ties (window_scatter), whose transpose re
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from tinygrad_cnn import kernels
 from tinygrad_cnn.core.op import op
-from tinygrad_cnn.errors import ConfigError
-from tinygrad_cnn.ops.elementwise import astype
+from tinygrad_cnn.core.tensor import Tensor, wrap
+from tinygrad_cnn.errors import ConfigError, ShapeError
+from tinygrad_cnn.ops.elementwise import abs
+from tinygrad_cnn.ops.indexing import setitem, take_along_axis
 from tinygrad_cnn.ops.norms import powers, root
-from tinygrad_cnn.ops.products import matmul
-from tinygrad_cnn.ops.reduction import mean
-from tinygrad_cnn.ops.shape import moveaxis
-from tinygrad_cnn.ops.windows import SizeLike, check_fits, check_images, per_axis
+from tinygrad_cnn.ops.shape import reshape
+from tinygrad_cnn.ops.windows import SizeLike, check_fits, check_images, floating, per_axis
 
 # -- the families -------------------------------------------------------------------------------
 
@@ -81,7 +82,9 @@ def max_pool2d(x: Any, **options: Any) -> Any:
 
     x (N, C, H, W) -> y (N, C, OH, OW); options, each an integer or one for each axis:
     kernel_size; stride (kernel_size unless given); padding=0, at most half the kernel, never chosen
-    as the maximum; dilation=1; and ceil_mode=False: True adds the last, incomplete window.
+    as the maximum; dilation=1; ceil_mode=False: True adds the last, incomplete window; and
+    return_indices=False: True gives (y, indices), where y[n,c,i,j] is element indices[n,c,i,j] of
+    x[n,c] flattened, as `max_unpool2d` takes them.
 
     The gradient goes to the first element that attains the maximum.
 
@@ -107,19 +110,111 @@ def _max_pool(
     padding: SizeLike = 0,
     dilation: SizeLike = 1,
     ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Any:
     name = f"max_pool{n}d"
     kernel, stride_, padding_ = _check_windows(x, n, kernel_size, stride, padding, name)
     dilation_ = per_axis(dilation, n, "dilation", name)
     check_fits(x.shape[2:], kernel, padding_, dilation_, name, x.shape)
-    return max_pool(
-        x,
-        kernel=kernel,
-        stride=stride_,
-        padding=padding_,
-        dilation=dilation_,
-        ceil_mode=bool(ceil_mode),
-    )
+    if not return_indices:
+        return max_pool(
+            x,
+            kernel=kernel,
+            stride=stride_,
+            padding=padding_,
+            dilation=dilation_,
+            ceil_mode=bool(ceil_mode),
+        )
+    geometry = (kernel, stride_, padding_, dilation_)
+    values = x.data if isinstance(x, Tensor) else x
+    _, argmax = kernels.max_pool(values, *geometry, bool(ceil_mode))
+    indices = _flat_indices(argmax, x.shape[2:], *geometry)
+    return at_indices(x, indices), wrap(indices, None) if isinstance(x, Tensor) else indices
+
+
+def _flat_indices(
+    argmax: np.ndarray,
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> np.ndarray:
+    """Where the tap argmax of each window lies in the image, flattened row by row."""
+    n, index = len(size), np.zeros((), np.int64)
+    taps = np.unravel_index(argmax, kernel)
+    for a, (m, s, p, d) in enumerate(zip(size, stride, padding, dilation, strict=True)):
+        first = s * np.arange(argmax.shape[2 + a]) - p
+        index = index * m + first.reshape((-1,) + (1,) * (n - 1 - a)) + d * taps[a]
+    return index
+
+
+def at_indices(x: Any, indices: np.ndarray) -> Any:
+    """y[n,c,...] = element indices[n,c,...] of x[n,c] flattened."""
+    N, C = x.shape[:2]
+    flat = reshape(x, (N, C, math.prod(x.shape[2:])))
+    y = take_along_axis(flat, indices.reshape(N, C, math.prod(indices.shape[2:])), axis=-1)
+    return reshape(y, indices.shape)
+
+
+def max_unpool1d(x: Any, indices: Any, **options: Any) -> Any:
+    """`max_unpool2d` with one spatial axis."""
+    return _max_unpool(x, indices, n=1, **options)
+
+
+def max_unpool2d(x: Any, indices: Any, **options: Any) -> Any:
+    """0, but x where it came from: y[n,c].flat[indices[n,c,i,j]] = x[n,c,i,j].
+
+    What `max_pool2d(..., return_indices=True)` gave goes back to its place. Options as there;
+    output_size, the image's (H, W), says which of the sizes that pool to that of x is meant.
+
+    >>> import numpy as np
+    >>> y, indices = max_pool1d(np.array([[[1., 5., 3., 2.]]]), kernel_size=2, return_indices=True)
+    >>> max_unpool1d(y, indices, kernel_size=2)
+    array([[[0., 5., 3., 0.]]])
+    """
+    return _max_unpool(x, indices, n=2, **options)
+
+
+def max_unpool3d(x: Any, indices: Any, **options: Any) -> Any:
+    """`max_unpool2d` with three spatial axes."""
+    return _max_unpool(x, indices, n=3, **options)
+
+
+def _max_unpool(
+    x: Any,
+    indices: Any,
+    *,
+    n: int,
+    kernel_size: SizeLike,
+    stride: SizeLike | None = None,
+    padding: SizeLike = 0,
+    output_size: SizeLike | None = None,
+) -> Any:
+    name = f"max_unpool{n}d"
+    kernel, stride_, padding_ = _check_windows(x, n, kernel_size, stride, padding, name)
+    geometry = zip(x.shape[2:], kernel, stride_, padding_, strict=True)
+    size = tuple((m - 1) * s - 2 * p + k for m, k, s, p in geometry)
+    if output_size is not None:
+        size = per_axis(output_size, n, "output_size", name)
+    places = np.asarray(indices.data if isinstance(indices, Tensor) else indices)
+    if places.shape != x.shape or places.dtype.kind not in "iu":
+        raise ShapeError(
+            f"{name}: indices must be integers of the shape of x {x.shape}, as max_pool{n}d(..., "
+            f"return_indices=True) gives them, got {places.shape} {places.dtype}"
+        )
+    if places.size and not 0 <= places.min() <= places.max() < math.prod(size):
+        raise ShapeError(
+            f"{name}: an index lies outside the image of size {size}; pass the output_size that "
+            f"was pooled (indices {places.min()} to {places.max()})"
+        )
+    N, C = x.shape[:2]
+    sample = np.arange(N).reshape(N, 1, 1)
+    channel = np.arange(C).reshape(1, C, 1)
+    m = math.prod(x.shape[2:])
+    zeros = np.zeros((N, C, math.prod(size)), x.dtype)
+    y = setitem(zeros, reshape(x, (N, C, m)), index=(sample, channel, places.reshape(N, C, m)))
+    return reshape(y, (N, C, *size))
 
 
 def avg_pool1d(x: Any, **options: Any) -> Any:
@@ -160,7 +255,7 @@ def _avg_pool(
     name = f"avg_pool{n}d"
     kernel, stride_, padding_ = _check_windows(x, n, kernel_size, stride, padding, name)
     check_fits(x.shape[2:], kernel, padding_, (1,) * n, name, x.shape)
-    x = _floating(x)
+    x = floating(x)
     geometry: dict[str, Any] = {
         "kernel": kernel,
         "stride": stride_,
@@ -199,11 +294,11 @@ def lp_pool1d(x: Any, **options: Any) -> Any:
 
 
 def lp_pool2d(x: Any, **options: Any) -> Any:
-    """y = (sum over the window of |x|^p)^(1/p)
+    """y = (sum over the window of x^p)^(1/p)
 
-    Options: norm_type (p), kernel_size, stride, ceil_mode. p = 1 is a sum of absolute values,
-    p -> infinity the maximum. At a window of zeros the gradient
-    is 0.
+    Options: norm_type (p), kernel_size, stride, ceil_mode. p = 1 is a sum, p = inf the maximum of
+    |x|; an odd p is for x >= 0. An incomplete window (ceil_mode) counts its mean for what it lacks.
+    At a window of zeros the gradient is 0.
     """
     return _lp_pool(x, n=2, **options)
 
@@ -223,76 +318,15 @@ def _lp_pool(
     ceil_mode: bool = False,
 ) -> Any:
     name = f"lp_pool{n}d"
-    if norm_type <= 0:
+    if not norm_type > 0:
         raise ConfigError(f"{name}: norm_type must be positive, got {norm_type}")
-    kernel, stride_, padding = _check_windows(x, n, kernel_size, stride, 0, name)
-    check_fits(x.shape[2:], kernel, padding, (1,) * n, name, x.shape)
-    total = sum_pool(
-        powers(_floating(x), norm_type),
-        kernel=kernel,
-        stride=stride_,
-        padding=padding,
-        ceil_mode=bool(ceil_mode),
-    )
-    return root(total, norm_type)
-
-
-def adaptive_avg_pool1d(x: Any, *, output_size: SizeLike) -> Any:
-    """`adaptive_avg_pool2d` with one spatial axis: x (N, C, L)."""
-    return _adaptive_avg_pool(x, output_size, n=1)
-
-
-def adaptive_avg_pool2d(x: Any, *, output_size: SizeLike) -> Any:
-    """The mean over each cell of an output_size grid, (N, C, H, W) -> (N, C, *output_size).
-
-    Cell i of O covers the rows floor(i H / O) to ceil((i + 1) H / O) - 1, so that any size divides.
-    None in output_size keeps that axis. output_size=1 is global average pooling.
-    """
-    return _adaptive_avg_pool(x, output_size, n=2)
-
-
-def adaptive_avg_pool3d(x: Any, *, output_size: SizeLike) -> Any:
-    """`adaptive_avg_pool2d` with three spatial axes: x (N, C, D, H, W)."""
-    return _adaptive_avg_pool(x, output_size, n=3)
-
-
-def _adaptive_avg_pool(x: Any, output_size: Any, n: int) -> Any:
-    """The mean is separable: one averaging matrix for each axis."""
-    name = f"adaptive_avg_pool{n}d"
-    check_images(x, n, name)
-    x = _floating(x)
-    out = _adaptive_size(x, output_size, n, name)
-    if set(out) == {1}:
-        return mean(x, axis=tuple(range(2, n + 2)), keepdims=True)
-    for axis, (m, o) in enumerate(zip(x.shape[2:], out, strict=True), start=2):
-        if m != o:
-            averages = _averaging_matrix(m, o).astype(x.dtype)  # (m, o)
-            x = moveaxis(matmul(moveaxis(x, axis, -1), averages), -1, axis)
-    return x
-
-
-def _adaptive_size(x: Any, output_size: Any, n: int, name: str) -> tuple[int, ...]:
-    sizes = output_size if isinstance(output_size, tuple | list) else (output_size,) * n
-    full = [m if o is None else o for m, o in zip(x.shape[2:], sizes, strict=False)]
-    return per_axis(full if len(sizes) == n else sizes, n, "output_size", name)
-
-
-def adaptive_cells(m: int, o: int) -> list[tuple[int, int]]:
-    """The first row and the one after the last, of each of o cells over m rows."""
-    return [(i * m // o, -(-(i + 1) * m // o)) for i in range(o)]
-
-
-def _averaging_matrix(m: int, o: int) -> np.ndarray:
-    """a[j, i] = 1 / (rows of cell i) where cell i covers row j, so that x @ a averages."""
-    a = np.zeros((m, o))
-    for i, (first, end) in enumerate(adaptive_cells(m, o)):
-        a[first:end, i] = 1 / (end - first)
-    return a
-
-
-def _floating(x: Any) -> Any:
-    """Integers (pixels) as float64, since their averages are no integers."""
-    return x if x.dtype.kind in "fc" else astype(x, np.float64)
+    windows: dict[str, Any] = {"kernel_size": kernel_size, "stride": stride, "ceil_mode": ceil_mode}
+    if norm_type == math.inf:
+        return _max_pool(abs(x), n=n, **windows)
+    x = floating(x)
+    powered = x**norm_type if norm_type % 2 == 1 else powers(x, norm_type)
+    means = _avg_pool(powered, n=n, **windows)
+    return root(means * math.prod(per_axis(kernel_size, n, "kernel_size", name)), norm_type)
 
 
 def _check_windows(

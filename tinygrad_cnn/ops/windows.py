@@ -6,7 +6,10 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_cnn.errors import ConfigError, ShapeError
+from tinygrad_cnn.ops.elementwise import astype
 
 Ints = tuple[int, ...]
 SizeLike = int | Sequence[int]
@@ -49,3 +52,8 @@ def check_fits(size: Ints, kernel: Ints, padding: Ints, dilation: Ints, op: str,
             f"{op}: the kernel, {extent} with its dilation, is larger than the image {size} with "
             f"padding {padding} (x {x}); pad more, or use a smaller kernel"
         )
+
+
+def floating(x: Any) -> Any:
+    """Integers (pixels) as float64, since their averages are no integers."""
+    return x if x.dtype.kind in "fc" else astype(x, np.float64)
