@@ -23,6 +23,7 @@ Beside them stand the warnings about code that runs and does not do what it seem
     ├── SoftmaxBeforeCrossEntropyWarning   the loss applies softmax itself
     ├── StaleGradientWarning               a gradient was added to one that a step had used already
     ├── MissingGradientWarning             a step found parameters without a gradient
+    ├── EqualValuesWarning                 a gradient met equal eigenvalues or singular values
     └── TrainingModeWarning                a prediction with dropout or batch statistics active
 
 Each is silenced by its category: `warnings.simplefilter("ignore", errors.TrainingModeWarning)`.
@@ -106,6 +107,10 @@ class StaleGradientWarning(FootgunWarning):
 
 class MissingGradientWarning(FootgunWarning):
     """An optimizer's step found parameters without a gradient."""
+
+
+class EqualValuesWarning(FootgunWarning):
+    """A gradient passed eigh or svd where two of the eigenvalues or singular values are equal."""
 
 
 class TrainingModeWarning(FootgunWarning):

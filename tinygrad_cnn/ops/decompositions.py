@@ -1,11 +1,16 @@
 """A matrix as a product of simpler ones: cholesky, qr, eigh, svd; (..., M, N) throughout.
 
-Factors are unique up to a choice (the sign or phase of a vector, a basis where values coincide),
-and a loss has a gradient only if it does not depend on it. Where a whole family of inputs leaves
-the choice open (phases of complex vectors, the columns that fill up a square U), a loss that does
-depend on it is refused with a NotDifferentiableError. At isolated inputs (two values coincide),
-the part of the gradient that would turn the basis is zero; the rest is the derivative of every
-loss that has one. There, second derivatives need distinct values.
+Factors are unique up to a choice, and a loss has a gradient only if it does not depend on it. Where
+every input leaves a choice open (the phases of complex vectors, the columns that fill up a square
+U), a loss that depends on it is refused with a NotDifferentiableError.
+
+Where two eigenvalues (or singular values) are equal, any basis of the space that belongs to them
+may come out. A gradient is given that leaves this basis alone. It is right for every loss that
+reads the vectors through that space, as a projector does, or through U V^H, and for every
+symmetric function of the values. It misses a part where a loss multiplies functions of the values
+by the vectors, as V exp(w) V^H does: that part is f'(w) between the vectors, which no gradient
+with respect to w and V can carry. An EqualValuesWarning tells of it. Second derivatives need
+values that differ.
 
 Sources: Giles, Collected matrix derivative results, 2008; Seeger, Hetzel, Dai, Meissner and
 Lawrence, Auto-differentiating linear algebra, 2017; Murray, Differentiation of the Cholesky
@@ -15,12 +20,13 @@ decomposition, 2016; Walter and Lehmann, Algorithmic differentiation of linear a
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_cnn.core.op import op
-from tinygrad_cnn.errors import ConfigError, NotDifferentiableError
+from tinygrad_cnn.errors import ConfigError, EqualValuesWarning, NotDifferentiableError
 from tinygrad_cnn.ops.elementwise import conj, where
 from tinygrad_cnn.ops.linalg import _solve
 from tinygrad_cnn.ops.matrices import (
@@ -106,7 +112,7 @@ def _refuse(part: Any, whole: Any, name: str, choice: str, remedy: str) -> None:
     scale = np.max(np.abs(plain(whole)), initial=0)
     if np.max(np.abs(plain(part)), initial=0) > 1e-3 * scale:
         raise NotDifferentiableError(
-            f"{name}: the loss depends on {choice}, which is arbitrary, and so has no derivative; "
+            f"{name}: the loss depends on {choice}, an arbitrary choice, and so has no derivative; "
             f"{remedy}"
         )
 
@@ -140,6 +146,24 @@ def _inverse(d: Any, nothing: Any) -> Any:
     """1 / d, and 0 where |d| <= nothing."""
     zero = np.abs(plain(d)) <= nothing
     return where(zero, 0.0, 1.0 / where(zero, 1.0, d))
+
+
+def _warn_of_equal_values(gap: Any, nothing: Any, g: Any, mixed: Any, name: str) -> None:
+    """Tell where two values are equal and the loss depends on them (g) and on their vectors."""
+    equal = (np.abs(plain(gap)) <= nothing) & ~np.eye(gap.shape[-1], dtype=bool)
+    if not equal.any():
+        return
+    g, mixed = np.abs(plain(g)), np.abs(plain(mixed))
+    of_values = g > 1e-6 * np.max(g)
+    of_vectors = mixed > 1e-6 * np.max(mixed)
+    if (equal & of_vectors & of_values[..., None, :]).any():
+        warnings.warn(
+            f"{name}: two values are equal, and the loss reads both them and their vectors; if it "
+            f"multiplies them, as V f(w) V^H does, a part of its gradient is missing here (add a "
+            f"small symmetric perturbation to the input, or compute f another way)",
+            EqualValuesWarning,
+            stacklevel=2,
+        )
 
 
 # -- qr -----------------------------------------------------------------------------------------
@@ -216,8 +240,9 @@ def _eigh_slope(g: Any, y: Any, _x: Any) -> tuple[Any]:
     K = matmul(H(V), conj(g_V))
     turn = _skew(K)
     _refuse_phases(turn, K, "eigh", "eigenvectors")
-    gap = w[..., None, :] - w[..., :, None]
-    F = _inverse(gap, tolerance(plain(w), n)[..., None])
+    gap, nothing = w[..., None, :] - w[..., :, None], tolerance(plain(w), n)[..., None]
+    _warn_of_equal_values(gap, nothing, g_w, K + H(K), "eigh")
+    F = _inverse(gap, nothing)
     core = 0.5 * (F * turn) + g_w[..., None, :] * np.eye(n, dtype=plain(w).dtype)
     return (conj(matmul(matmul(V, core), H(V))),)
 
@@ -287,13 +312,13 @@ def _svd_slope(g: Any, y: Any, _x: Any, full_matrices: bool) -> tuple[Any]:
     a, b = matmul(H(U), G_U), matmul(H(V), G_V)
     p, q = 0.5 * _skew(a + b), 0.5 * _skew(a - b)
     _refuse_phases(p, np.abs(plain(a)) + np.abs(plain(b)), "svd", "singular vectors")
-    nothing = tolerance(plain(s), max(y[0].shape[-2], Vh.shape[-1]))
+    none = tolerance(plain(s), max(U.shape[-2], V.shape[-2]))
+    nothing = none[..., None]
     row, column = s[..., None, :], s[..., :, None]
-    C = p * _inverse(row - column, nothing[..., None]) + q * _inverse(
-        row + column, nothing[..., None]
-    )
+    _warn_of_equal_values(row - column, nothing, g[1], a + H(a) + b + H(b), "svd")
+    C = p * _inverse(row - column, nothing) + q * _inverse(row + column, nothing)
     dX = matmul(matmul(U, C + g[1][..., None, :] * np.eye(k, dtype=plain(s).dtype)), H(V))
-    by_s = _inverse(s, nothing)[..., None, :]
+    by_s = _inverse(s, none)[..., None, :]
     if U.shape[-2] > k:
         dX = dX + matmul((G_U - matmul(U, a)) * by_s, H(V))
     if V.shape[-2] > k:
