@@ -114,7 +114,7 @@ def _adaptive_max_pool(x: Any, output_size: Any, return_indices: bool, n: int) -
     return y, wrap(indices, None) if isinstance(x, Tensor) else indices
 
 
-def _largest_of_cells(x: np.ndarray, out: Ints) -> np.ndarray:
+def _largest_of_cells(x: Any, out: Ints) -> np.ndarray:
     """The place of each cell's first maximum in the flattened image, (N, C, *S) -> (N, C, *out)."""
     places = np.arange(math.prod(x.shape[2:])).reshape(x.shape[2:])
     rows = [cells(m, o) for m, o in zip(x.shape[2:], out, strict=True)]

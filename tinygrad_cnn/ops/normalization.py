@@ -6,10 +6,14 @@ They differ in what the mean and the variance are taken over, for x of shape (N,
     layer_norm     the trailing axes, for each sample  (Ba, Kiros and Hinton 2016)
     group_norm     S and the channels of a group       (Wu and He 2018)
     instance_norm  S, for each sample and channel      (Ulyanov et al. 2016)
+
+One fused op serves them all: it normalises the channels of (N, C, *S), and a layer, a group or an
+instance is a channel of the same numbers in another shape.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,7 +24,7 @@ from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import ConfigError, ShapeError
 from tinygrad_cnn.ops.elementwise import sqrt
 from tinygrad_cnn.ops.reduction import mean
-from tinygrad_cnn.ops.shape import reshape
+from tinygrad_cnn.ops.shape import reshape, tile
 
 
 def normalize(x: Any, axes: tuple[int, ...], eps: float) -> Any:
@@ -31,6 +35,16 @@ def normalize(x: Any, axes: tuple[int, ...], eps: float) -> Any:
 
 def _per_channel(p: Any, ndim: int) -> Any:
     return reshape(p, (-1,) + (1,) * (ndim - 2))  # (C,) -> (C, 1, 1)
+
+
+def _check_per_channel(x: Any, op_name: str, **arrays: Any) -> None:
+    channels = x.shape[1]
+    for name, p in arrays.items():
+        if p is not None and p.shape != (channels,):
+            raise ShapeError(
+                f"{op_name}: {name} must have one entry for each of the {channels} channels of "
+                f"x {x.shape}, got shape {p.shape}"
+            )
 
 
 def _batch_norm_in_primitives(
@@ -83,17 +97,14 @@ def batch_norm(
     if x.ndim < 2:
         raise ShapeError(f"batch_norm: x must have shape (N, C, ...), got {x.shape}")
     channels = x.shape[1]
-    for name, p in (
-        ("weight", weight),
-        ("bias", bias),
-        ("running_mean", running_mean),
-        ("running_var", running_var),
-    ):
-        if p is not None and p.shape != (channels,):
-            raise ShapeError(
-                f"batch_norm: {name} must have one entry for each of the {channels} channels of "
-                f"x {x.shape}, got shape {p.shape}"
-            )
+    _check_per_channel(
+        x,
+        "batch_norm",
+        weight=weight,
+        bias=bias,
+        running_mean=running_mean,
+        running_var=running_var,
+    )
     weight = np.ones(channels, x.dtype) if weight is None else weight
     bias = np.zeros(channels, x.dtype) if bias is None else bias
     if not training:
@@ -132,7 +143,8 @@ def layer_norm(
         raise ShapeError(
             f"layer_norm: x must end in the axes normalized_shape={shape}, got {x.shape}"
         )
-    y = normalize(x, tuple(range(-len(shape), 0)), eps)
+    M, D = math.prod(x.shape[: x.ndim - len(shape)]), math.prod(shape)
+    y = reshape(_standardize(reshape(x, (M, D)), eps), x.shape)
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
 
@@ -140,18 +152,75 @@ def layer_norm(
 def group_norm(
     x: Any, num_groups: int, weight: Any = None, bias: Any = None, *, eps: float = 1e-5
 ) -> Any:
-    """Normalised over each of `num_groups` groups of channels, sample by sample; x (N, C, *S)."""
-    N, C = x.shape[:2]
-    if num_groups < 1 or C % num_groups:
+    """Normalised over each of `num_groups` groups of channels, sample by sample; x (N, C, *S).
+
+    weight and bias (C,).
+    """
+    if x.ndim < 2:
+        raise ShapeError(f"group_norm: x must have shape (N, C, ...), got {x.shape}")
+    N, C, *S = x.shape
+    if not isinstance(num_groups, int) or num_groups < 1 or C % num_groups:
         raise ConfigError(
             f"group_norm: num_groups must divide the {C} channels of x {x.shape}, got {num_groups}"
         )
-    grouped = reshape(x, (N, num_groups, -1))  # (N, C, *S) -> (N, G, C/G * S)
-    y = reshape(normalize(grouped, (2,), eps), x.shape)
+    _check_per_channel(x, "group_norm", weight=weight, bias=bias)
+    G, D = N * num_groups, C // num_groups * math.prod(S)
+    y = reshape(_standardize(reshape(x, (G, D)), eps), x.shape)  # (N, C, *S) -> (N G, C/G S)
     y = y if weight is None else y * _per_channel(weight, x.ndim)
     return y if bias is None else y + _per_channel(bias, x.ndim)
 
 
-def instance_norm(x: Any, weight: Any = None, bias: Any = None, *, eps: float = 1e-5) -> Any:
-    """Normalised over the spatial axes, for each sample and channel; x (N, C, *S)."""
-    return group_norm(x, x.shape[1], weight, bias, eps=eps)
+def _standardize(x: Any, eps: float) -> Any:
+    """(x - mean) / sqrt(var + eps) along each row of x (M, D)."""
+    M, D = x.shape
+    if x.size == 0:
+        return x
+    channels = reshape(x, (1, M, D))
+    mean_, var_ = kernels.batch_stats(channels.data if isinstance(x, Tensor) else channels)
+    ones, zeros = np.ones(M, x.dtype), np.zeros(M, x.dtype)
+    rstd = 1 / np.sqrt(var_ + eps)
+    return reshape(batch_norm_train(channels, ones, zeros, mean=mean_, rstd=rstd, eps=eps), (M, D))
+
+
+def instance_norm(
+    x: Any,
+    weight: Any = None,
+    bias: Any = None,
+    *,
+    running_mean: np.ndarray | None = None,
+    running_var: np.ndarray | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    """Normalised over the spatial axes, for each sample and channel; x (N, C, *S), the others (C,).
+
+    Running arrays, where given, move (written in place) a step `momentum` towards the mean over the
+    samples of each one's mean and unbiased variance; use_input_stats=False normalises by them.
+    """
+    arrays = {
+        "weight": weight,
+        "bias": bias,
+        "running_mean": running_mean,
+        "running_var": running_var,
+    }
+    if x.ndim < 3:
+        raise ShapeError(f"instance_norm: x must have shape (N, C, *S), got {x.shape}")
+    _check_per_channel(x, "instance_norm", **arrays)
+    if not use_input_stats:
+        return batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
+    N, C, *S = x.shape
+    if math.prod(S) == 1:
+        raise ShapeError(
+            f"instance_norm: needs more than one position a channel, got x {x.shape}; a single one "
+            f"would always become 0"
+        )
+    if x.size == 0:
+        return x
+    # Each sample's channel is a channel of its own: (N, C, *S) -> (1, N C, *S).
+    many = {k: None if p is None else tile(p, (N,)) for k, p in arrays.items()}
+    y = batch_norm(reshape(x, (1, N * C, *S)), **many, training=True, momentum=momentum, eps=eps)
+    if running_mean is not None and running_var is not None:
+        running_mean[...] = many["running_mean"].reshape(N, C).mean(0)
+        running_var[...] = many["running_var"].reshape(N, C).mean(0)
+    return reshape(y, x.shape)
