@@ -66,6 +66,12 @@ def instances(d: Draw) -> Sample:
     return with_affine(d, d.distinct(2, C, *d.of((3,), (2, 2))), (C,))
 
 
+def evaluated_instances(d: Draw) -> Sample:
+    xs, _ = instances(d)
+    C = xs[0].shape[1]
+    return xs, {"mean": d.rng.normal(size=C), "var": d.rng.uniform(0.5, 2, C)}
+
+
 def weighted_torch(name: str) -> Any:
     """F.name(x, first option, weight, bias)"""
     return lambda x, weight=None, bias=None, **k: getattr(F, name)(
@@ -170,6 +176,16 @@ CASES = [
         instances,
         None,
         lambda x, weight=None, bias=None: F.instance_norm(x, None, None, weight, bias),
+    ),
+    case(
+        "instance_norm by running statistics",
+        evaluated_instances,
+        lambda x, weight=None, bias=None, *, mean, var: ops.instance_norm(
+            x, weight, bias, running_mean=mean, running_var=var, use_input_stats=False
+        ),
+        lambda x, weight=None, bias=None, *, mean, var: F.instance_norm(
+            x, torch.tensor(mean), torch.tensor(var), weight, bias, use_input_stats=False
+        ),
     ),
     case("dropout", lambda d: ([d.real(3, 4)], {"p": d.of(0.0, 0.3, 1.0)}), None, None),
     case("dropout2d", lambda d: ([d.real(2, 3, 2, 2)], {"p": 0.5}), None, None),

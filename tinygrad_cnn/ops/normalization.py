@@ -14,6 +14,7 @@ instance is a channel of the same numbers in another shape.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from tinygrad_cnn.errors import ConfigError, ShapeError
 from tinygrad_cnn.ops.elementwise import sqrt
 from tinygrad_cnn.ops.reduction import mean
 from tinygrad_cnn.ops.shape import reshape, tile
+from tinygrad_cnn.ops.windows import floating
 
 
 def normalize(x: Any, axes: tuple[int, ...], eps: float) -> Any:
@@ -105,6 +107,7 @@ def batch_norm(
         running_mean=running_mean,
         running_var=running_var,
     )
+    x = floating(x)
     weight = np.ones(channels, x.dtype) if weight is None else weight
     bias = np.zeros(channels, x.dtype) if bias is None else bias
     if not training:
@@ -131,18 +134,26 @@ def batch_norm(
 
 def layer_norm(
     x: Any,
-    normalized_shape: tuple[int, ...],
+    normalized_shape: int | Sequence[int],
     weight: Any = None,
     bias: Any = None,
     *,
     eps: float = 1e-5,
 ) -> Any:
-    """Normalised over the trailing axes, of shape `normalized_shape`, times weight plus bias."""
-    shape = tuple(normalized_shape)
+    """Normalised over the trailing axes, of shape `normalized_shape`, times weight plus bias.
+
+    weight and bias have that shape, too.
+    """
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(
             f"layer_norm: x must end in the axes normalized_shape={shape}, got {x.shape}"
         )
+    for name, p in (("weight", weight), ("bias", bias)):
+        if p is not None and p.shape != shape:
+            raise ShapeError(
+                f"layer_norm: {name} must have shape normalized_shape={shape}, got {p.shape}"
+            )
     M, D = math.prod(x.shape[: x.ndim - len(shape)]), math.prod(shape)
     y = reshape(_standardize(reshape(x, (M, D)), eps), x.shape)
     y = y if weight is None else y * weight
@@ -175,9 +186,9 @@ def _standardize(x: Any, eps: float) -> Any:
     M, D = x.shape
     if x.size == 0:
         return x
-    channels = reshape(x, (1, M, D))
+    channels = reshape(floating(x), (1, M, D))
     mean_, var_ = kernels.batch_stats(channels.data if isinstance(x, Tensor) else channels)
-    ones, zeros = np.ones(M, x.dtype), np.zeros(M, x.dtype)
+    ones, zeros = np.ones(M, channels.dtype), np.zeros(M, channels.dtype)
     rstd = 1 / np.sqrt(var_ + eps)
     return reshape(batch_norm_train(channels, ones, zeros, mean=mean_, rstd=rstd, eps=eps), (M, D))
 
@@ -218,7 +229,7 @@ def instance_norm(
     if x.size == 0:
         return x
     # Each sample's channel is a channel of its own: (N, C, *S) -> (1, N C, *S).
-    many = {k: None if p is None else tile(p, (N,)) for k, p in arrays.items()}
+    many: dict[str, Any] = {k: None if p is None else tile(p, (N,)) for k, p in arrays.items()}
     y = batch_norm(reshape(x, (1, N * C, *S)), **many, training=True, momentum=momentum, eps=eps)
     if running_mean is not None and running_var is not None:
         running_mean[...] = many["running_mean"].reshape(N, C).mean(0)
