@@ -3,7 +3,9 @@
 from tests.cases import (
     activation,
     contraction,
+    creation,
     elementwise,
+    fourier,
     indexing,
     linalg,
     loss,
@@ -34,4 +36,6 @@ CASES = [
     *contraction.CASES,
     *matrices.CASES,
     *norms.CASES,
+    *fourier.CASES,
+    *creation.CASES,
 ]

@@ -25,6 +25,11 @@ def two_with_a_divisor(d: Draw) -> Sample:
     return [d.real(*a), d.away(*b, margin=0.3)], {}
 
 
+def two_away_from_zero(d: Draw) -> Sample:
+    a, b = d.broadcastable(2)
+    return [d.away(*a), d.away(*b)], {}
+
+
 def power(d: Draw) -> Sample:
     a, b = d.broadcastable(2)
     return [d.real(*a, **POSITIVE), d.real(*b)], {}
@@ -124,6 +129,8 @@ CASES = [
     case("logaddexp", two),
     case("hypot", two_with_a_divisor),
     case("atan2", two_with_a_divisor),
+    case("copysign", two_away_from_zero),
+    case("nextafter", two, None, None),
     case("maximum", apart),
     case("minimum", apart),
     case("where", chosen),
