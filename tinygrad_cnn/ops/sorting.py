@@ -14,7 +14,7 @@ from tinygrad_cnn.core.op import op
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import ConfigError, ShapeError
 from tinygrad_cnn.ops.axes import Axis, normalize_axes, normalize_axis
-from tinygrad_cnn.ops.elementwise import add, astype, multiply, where
+from tinygrad_cnn.ops.elementwise import add, astype, scale, where
 from tinygrad_cnn.ops.indexing import take_along_axis
 from tinygrad_cnn.ops.logic import isnan
 from tinygrad_cnn.ops.shape import moveaxis, reshape
@@ -129,7 +129,7 @@ def quantile(x: Any, q: Any, /, *, axis: Axis = None, keepdims: bool = False) ->
     j = np.floor(place).astype(np.intp)
     t = (place - j).astype(x.dtype)
     low, high = ordered[..., j], ordered[..., np.minimum(j + 1, n - 1)]  # (rest, *fractions)
-    y = where(t == 0, low, add(multiply(1 - t, low), multiply(t, high)))  # 0 * inf is no part of it
+    y = add(scale(1 - t, low), scale(t, high))  # where t = 0, an infinite x_(j+1) has no part in it
     largest = reshape(ordered[..., -1], (*ordered.shape[:-1],) + (1,) * fractions.ndim)
     y = where(isnan(largest), largest, y)
     rest = len(ordered.shape) - 1
