@@ -182,6 +182,7 @@ class Tensor:
             raise GraphError("grad: can be set on a leaf that requires a gradient")
         if value is not None:
             value = value if isinstance(value, Tensor) else Tensor(value, dtype=self.dtype)
+            value = value if value.dtype == self.dtype else f.astype(value, self.dtype)
             if value.shape != self.shape:
                 raise ShapeError(f"grad: must have shape {self.shape}, got {value.shape}")
         self._node.grad, self._node.stale = value, False
@@ -239,12 +240,12 @@ class Tensor:
         """
         if self._node is None:
             raise GraphError("register_hook: this Tensor does not require a gradient")
-        node = self._node
+        node, registered = self._node, [hook]
         self._add_hook(hook)
 
         def remove() -> None:
-            if node.hooks and hook in node.hooks:
-                node.hooks.remove(hook)
+            if registered and node.hooks:
+                node.hooks.remove(registered.pop())
 
         return remove
 
@@ -340,16 +341,21 @@ class Tensor:
         return int(self.item())
 
     def __copy__(self) -> Tensor:
-        return wrap(self.data, self._node)
+        copied = type(self).__new__(type(self))
+        copied.data, copied._node = self.data.copy(), self._node
+        return copied
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise GraphError("deepcopy: only leaves can be copied; use detach() first")
-        copied = type(self).__new__(type(self))
-        copied.data = self.data.copy()
-        copied._node = Leaf(self.shape, self.dtype) if self.requires_grad else None
-        memo[id(self)] = copied
+        copied = memo[id(self)] = _leaf(type(self), self.data.copy(), self.requires_grad)
         return copied
+
+    def __reduce__(self) -> Any:
+        # A node of its own when it comes back: the old one's number may be another's by then.
+        if not self.is_leaf:
+            raise GraphError("pickle: only leaves can be pickled; use detach() first")
+        return _leaf, (type(self), self.data, self.requires_grad)
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
@@ -590,7 +596,7 @@ class Tensor:
 
     def flatten(self, start_axis: int = 0) -> Tensor:
         """One axis in place of all from `start_axis` on."""
-        return f.reshape(self, (*self.shape[:start_axis], int(np.prod(self.shape[start_axis:]))))
+        return f.flatten(self, start_axis=start_axis)
 
     def broadcast_to(self, shape: tuple[int, ...]) -> Tensor:
         """Repeated along new axes and axes of length 1."""
@@ -654,7 +660,15 @@ class _RetainGrad:
     grad: Tensor | None = None
 
     def __call__(self, gradient: Tensor) -> None:
-        self.grad = gradient if self.grad is None else self.grad + gradient
+        kept = gradient if gradient.requires_grad else gradient.detach().copy()
+        self.grad = kept if self.grad is None else self.grad + kept
+
+
+def _leaf(kind: type[Tensor], data: np.ndarray, requires_grad: bool) -> Tensor:
+    tensor = kind.__new__(kind)
+    tensor.data = data
+    tensor._node = Leaf(data.shape, data.dtype) if requires_grad else None
+    return tensor
 
 
 def _copy_array(data: Any, dtype: DTypeLike | None) -> np.ndarray:
