@@ -19,6 +19,7 @@ from numpy.typing import DTypeLike
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.core.tensor import check_device
 from tinygrad_cnn.errors import DTypeError
+from tinygrad_cnn.ops.logic import isinf
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
 
@@ -144,7 +145,7 @@ def square(x, /):
     return np.square(x)
 
 
-square.vjp(lambda g, _y, x: g * (2 * x))
+square.vjp(lambda g, _y, x: (2 * g) * x)
 
 
 @op
@@ -162,7 +163,10 @@ def remainder(x1, x2, /):
     return np.remainder(x1, x2)
 
 
-remainder.vjp(lambda g, _y, _x1, _x2: g, lambda g, _y, x1, x2: -g * floor_divide(x1, x2))
+remainder.vjp(
+    lambda g, _y, _x1, _x2: g,
+    lambda g, _y, x1, x2: scale(-g, floor_divide(x1, x2)),
+)
 
 
 @op
@@ -259,10 +263,12 @@ def logaddexp(x1, x2, /):
     return np.logaddexp(x1, x2)
 
 
-logaddexp.vjp(
-    lambda g, _y, x1, x2: g * sigmoid(x1 - x2),
-    lambda g, _y, x1, x2: g * sigmoid(x2 - x1),
-)
+def _share(x1: Any, x2: Any) -> Any:
+    """e^x1 / (e^x1 + e^x2), one half where both are the same infinity."""
+    return sigmoid(where((x1 == x2) & isinf(x1), 0.0, x1 - x2))
+
+
+logaddexp.vjp(lambda g, _y, x1, x2: g * _share(x1, x2), lambda g, _y, x1, x2: g * _share(x2, x1))
 
 
 @op
@@ -534,12 +540,17 @@ def astype(x: Any, dtype: DTypeLike, /, *, copy: bool = True, device: Any = None
     """
     check_device(device, "astype")
     dtype = np.dtype(dtype)
-    if x.dtype.kind == "c" and dtype.kind not in "cb":
+    check_imaginary(x, dtype, "astype")
+    return x if not copy and x.dtype == dtype else _astype(x, dtype=dtype)
+
+
+def check_imaginary(x: Any, dtype: DTypeLike | None, name: str) -> None:
+    """Refuse a real dtype for complex numbers."""
+    if dtype is not None and x.dtype.kind == "c" and np.dtype(dtype).kind not in "cb":
         raise DTypeError(
-            f"astype: from {x.dtype} to {dtype} would lose the imaginary part; "
+            f"{name}: from {x.dtype} to {np.dtype(dtype)} would lose the imaginary part; "
             f"take real(x) or abs(x)"
         )
-    return x if not copy and x.dtype == dtype else _astype(x, dtype=dtype)
 
 
 @op

@@ -235,10 +235,10 @@ def binary_cross_entropy_with_logits(
     pos_weight multiplies the first term, weight every loss.
     """
     same_shape(x, target, "binary_cross_entropy_with_logits")
-    if pos_weight is None:
-        losses = softplus(x) - x * target  # ln(1 + e^x) - x target
-    else:
-        losses = (1 - target) * softplus(x) + pos_weight * target * softplus(-x)
+    # -ln s(x) = softplus(-x). The shorter softplus(x) - x target would cancel where s(x) is near 1.
+    positive = target * softplus(-x)
+    positive = positive if pos_weight is None else positive * pos_weight
+    losses = positive + (1 - target) * softplus(x)
     losses = losses if weight is None else losses * weight
     return reduce(losses, reduction, "binary_cross_entropy_with_logits")
 
