@@ -62,6 +62,8 @@ _rfft.vjp(
 @op(name="irfft")
 def _irfft(x, /, *, n, axis, norm):
     """y = s conj(W) z, real"""
+    if x.shape[axis] == 0:  # NumPy would read an element that is not there
+        x = np.zeros((*x.shape[:axis], 1, *x.shape[axis + 1 :]), x.dtype)
     return np.fft.irfft(x, n, axis, norm)
 
 

@@ -9,7 +9,16 @@ import numpy as np
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.errors import ShapeError
 from tinygrad_cnn.ops.axes import Axis, count, keep_axes, normalize_axes
-from tinygrad_cnn.ops.elementwise import astype, conj, exp, real, scale, sqrt, where
+from tinygrad_cnn.ops.elementwise import (
+    astype,
+    check_imaginary,
+    conj,
+    exp,
+    real,
+    scale,
+    sqrt,
+    where,
+)
 from tinygrad_cnn.ops.shape import broadcast_to
 
 # A sum and a broadcast are each other's transpose: sum's gradient broadcasts, broadcast_to's sums.
@@ -19,6 +28,7 @@ from tinygrad_cnn.ops.shape import broadcast_to
 def sum(x, /, *, axis=None, dtype=None, keepdims=False):
     """y = sum over `axis` of x (all axes for None)."""
     axes = normalize_axes(axis, np.ndim(x), "sum")
+    check_imaginary(x, dtype, "sum")
     return np.sum(x, axis=axes, dtype=dtype, keepdims=keepdims)
 
 
@@ -94,6 +104,7 @@ min.vjp(lambda g, y, x, axis, keepdims: _extremum(x, y, g, axis, keepdims))
 def prod(x, /, *, axis=None, dtype=None, keepdims=False):
     """y = product over `axis` of x"""
     axes = normalize_axes(axis, np.ndim(x), "prod")
+    check_imaginary(x, dtype, "prod")
     return np.prod(x, axis=axes, dtype=dtype, keepdims=keepdims)
 
 
@@ -129,6 +140,7 @@ def products_of_others(x: Any, /, *, axis: Axis = None) -> Any:
 def logsumexp(x, /, *, axis=None, keepdims=False):
     """y = ln sum over `axis` of e^x, computed as m + ln sum e^(x - m) with m = max x."""
     axes = normalize_axes(axis, np.ndim(x), "logsumexp")
+    x = x if x.dtype.kind in "fc" else x.astype(np.float64)
     m = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
     m = np.where(np.isfinite(m), m, np.zeros((), x.dtype))
     with np.errstate(divide="ignore"):  # all of x may be -inf: ln 0 = -inf is the answer

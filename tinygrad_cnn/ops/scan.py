@@ -12,7 +12,7 @@ from tinygrad_cnn.core.op import op
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import AxisError, ConfigError
 from tinygrad_cnn.ops.axes import normalize_axis
-from tinygrad_cnn.ops.elementwise import exp, multiply, scale, subtract, where
+from tinygrad_cnn.ops.elementwise import check_imaginary, exp, multiply, scale, subtract, where
 from tinygrad_cnn.ops.indexing import take_along_axis
 from tinygrad_cnn.ops.logic import not_equal
 from tinygrad_cnn.ops.shape import broadcast_to, concat, flip, moveaxis
@@ -129,6 +129,7 @@ def _cumulate(
     name: str,
 ) -> Any:
     axis = _only_axis(axis, x, name)
+    check_imaginary(x, dtype, name)
     y = scan(x, axis=axis, dtype=None if dtype is None else np.dtype(dtype))
     if not include_initial:
         return y
