@@ -14,8 +14,26 @@ Importing this needs neither graphviz nor matplotlib; drawing names what is miss
 """
 
 from tinygrad_cnn.viz import plots
+from tinygrad_cnn.viz.diff import Change, Difference, assert_same_graph, diff
 from tinygrad_cnn.viz.graphs import Graph, graph
 from tinygrad_cnn.viz.picture import Edge, Node, Picture, Scope
 from tinygrad_cnn.viz.recording import Record, record
+from tinygrad_cnn.viz.summaries import Summary, summary
 
-__all__ = ["Edge", "Graph", "Node", "Picture", "Record", "Scope", "graph", "plots", "record"]
+__all__ = [
+    "Change",
+    "Difference",
+    "Edge",
+    "Graph",
+    "Node",
+    "Picture",
+    "Record",
+    "Scope",
+    "Summary",
+    "assert_same_graph",
+    "diff",
+    "graph",
+    "plots",
+    "record",
+    "summary",
+]

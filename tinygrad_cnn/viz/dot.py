@@ -12,6 +12,7 @@ from tinygrad_cnn.viz import notes
 from tinygrad_cnn.viz.looks import (
     ALARM,
     BLUE,
+    CHANGES,
     FAINT,
     INK,
     LINE,
@@ -20,7 +21,7 @@ from tinygrad_cnn.viz.looks import (
     WHITE,
     Look,
     look,
-    shades,
+    overlay,
 )
 from tinygrad_cnn.viz.picture import Edge, Node, Picture, Scope
 from tinygrad_cnn.viz.views import HELD, held_inside
@@ -40,6 +41,7 @@ EDGES: dict[str, dict[str, str]] = {
     "gradient": {"color": RED, "fontcolor": RED, "style": "dashed", "weight": "8"},
     "saved": {"color": LINE, "style": "dotted", "arrowhead": "dot", "minlen": "0", "weight": "0"},
     "freed": {"color": LINE, "style": "dotted", "arrowhead": "odot", "minlen": "0", "weight": "0"},
+    "removed": {"color": CHANGES["removed"], "style": "dashed", "weight": "1"},
 }
 EDGE_LEGEND = {
     "skip": f'<FONT COLOR="{BLUE}"><B>skip: x past f(x)</B></FONT>',
@@ -77,16 +79,11 @@ class _Writer:
         dtypes = Counter(n.dtype for n in picture.nodes if n.kind in ("op", "module"))
         self.usual_dtype = dtypes.most_common(1)[0][0] if dtypes else ""
         self.shapes = "shape" in options.annotate
-        self.fills, self.scale = self._overlay()
-
-    def _overlay(self) -> tuple[dict[str, str], list[tuple[str, float]]]:
-        """Fills by the measurement that colour shows; without it a box is white."""
-        key = self.options.color
-        if not key:
-            return {}, []
-        values = {n.id: float(n.notes[key]) for n in self.picture.nodes if key in n.notes}
-        fills, scale = shades(values, notes.KINDS[key].scale == "diverging")
-        return {n.id: fills.get(n.id, WHITE) for n in self.picture.nodes}, scale
+        self.fills: dict[str, str] = {}
+        self.scale: list[tuple[str, float]] = []
+        if options.color:  # a box without the measurement is white
+            fills, self.scale = overlay(picture.nodes, options.color)
+            self.fills = {n.id: fills.get(n.id, WHITE) for n in picture.nodes}
 
     def write(self) -> str:
         g = self.graphviz.Digraph("picture")
@@ -155,6 +152,9 @@ class _Writer:
         line, width = seen.line, seen.width
         if sign:
             outline = {"shape": "circle", "fixedsize": "true", "width": "0.34", "style": "filled"}
+        if change := n.notes.get("change"):
+            line, width = CHANGES[change], 3.0
+            outline["style"] += ",dashed" if change == "removed" else ""
         if at_fault(n):
             line, width, outline["peripheries"] = ALARM, 2.4, "2"
         g.node(
@@ -253,6 +253,11 @@ class _Writer:
             lines.append("\u2202 op: computes a gradient")
         if any(at_fault(n) for n in self.picture.nodes):
             lines.append(f'<FONT COLOR="{ALARM}"><B>double red: NaN or Inf</B></FONT>')
+        changes = {n.notes.get("change") for n in self.picture.nodes}
+        for how, colour in CHANGES.items():
+            if how in changes:
+                dashes = " (dashed)" if how == "removed" else ""
+                lines.append(f'<FONT COLOR="{colour}"><B>{how}{dashes}</B></FONT>')
         if self.shapes and self.usual_dtype:
             lines.append(f"(shape) of {html(self.usual_dtype)}")
         cells += [f'<TD BORDER="0">{line}</TD>' for line in lines]

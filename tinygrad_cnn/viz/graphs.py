@@ -2,7 +2,7 @@
 
 g = viz.graph(loss, model=model, depth=2)
 g                    # a notebook shows it
-g.save("net.svg")    # or .png .pdf .dot .json .txt
+g.save("net.svg")    # or .png .pdf .dot .json .txt .html
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import ConfigError, TinygradError
@@ -26,10 +26,33 @@ from tinygrad_cnn.viz.reading import read
 from tinygrad_cnn.viz.recording import Record
 from tinygrad_cnn.viz.svg import accessible
 from tinygrad_cnn.viz.text import to_text
+from tinygrad_cnn.viz.web import Sheet, page
 
 VIEWS = ("forward", "backward", "both")
 FOLDS = ("auto", "none")
 MAX_NODES = 400
+DEEPEST = 6  # of the depths that an HTML page offers
+
+
+class Plan(NamedTuple):
+    """How a picture is made from that of every op; an HTML page makes several."""
+
+    whole: Picture
+    depth: int
+    view: str
+    focus: str
+    hops: int
+    max_nodes: int
+
+    def picture(self) -> Picture:
+        """What is to be drawn."""
+        picture = views.to_depth(self.whole, self.depth)
+        if self.focus:
+            picture = views.near(picture, self.focus, self.hops)
+        picture = views.limit(picture, self.max_nodes)
+        if self.view == "both":
+            return with_gradients(picture)
+        return gradients_alone(picture) if self.view == "backward" else picture
 
 
 class Graph:
@@ -38,10 +61,11 @@ class Graph:
     picture   what is drawn: nodes, edges and scopes as plain data (see viz.picture)
     """
 
-    def __init__(self, picture: Picture, options: Options, engine: str) -> None:
+    def __init__(self, picture: Picture, options: Options, engine: str, plan: Plan | None = None):
         self.picture = picture
         self.options = options
         self.engine = engine
+        self.plan = plan
 
     def to_svg(self) -> str:
         """As SVG, drawn by `dot` or graphviz-pure, with a title on every node and edge."""
@@ -63,6 +87,22 @@ class Graph:
     def to_json(self) -> str:
         """The picture's own model; `viz.Picture.from_json` reads it."""
         return self.picture.to_json()
+
+    def to_html(self) -> str:
+        """As one page to explore, with every depth, forward and both ways; needs no network."""
+        here, plan = Sheet(0, "graph", self.picture, self.to_svg()), self.plan
+        if plan is None:
+            return page([here], here, "", self.options.title)
+        plain = Graph(self.picture, self.options._replace(color=""), self.engine)
+        full = max(views.depths(plan.whole).values()) + 1
+        sheets = []
+        for depth in sorted({*range(min(full, DEEPEST)), full}):
+            for view in dict.fromkeys(("forward", "both", plan.view)):
+                plain.picture = plan._replace(depth=depth, view=view).picture()
+                sheets.append(Sheet(depth, view, plain.picture, plain.to_svg()))
+        depth = min((s.depth for s in sheets), key=lambda d: abs(d - plan.depth))
+        start = here._replace(depth=depth, view=plan.view)
+        return page(sheets, start, self.options.color, self.options.title)
 
     def to_text(self) -> str:
         """As a table for terminals, a line a step."""
@@ -111,6 +151,7 @@ _WRITERS: dict[str, Callable[[Graph], str | bytes]] = {
     ".gv": Graph.to_dot,
     ".json": Graph.to_json,
     ".txt": Graph.to_text,
+    ".html": Graph.to_html,
 }
 
 
@@ -135,7 +176,8 @@ def graph(
     """The graph of everything that was recorded on the way to `tensors`.
 
     model      names parameters and buffers; without it, the modules that ran name their own
-    inputs     names for tensors that came from outside: {"image": x}
+    inputs     names for tensors that came from outside: {"image": x}. An array that no gradient
+               reads is not kept; where it is used twice, only this tells that it is the same one.
     view       "forward", "backward" (the gradients), or "both" side by side
     depth      modules so many levels inside the outermost one are closed boxes: 0 shows one box, 1
                the modules it is made of, None every op. A module that only groups others (a
@@ -167,14 +209,9 @@ def graph(
     picture = views.mark_skips(views.name_lone_ops(read(outputs, model, inputs, record)))
     if fold == "auto":
         picture = folding.fold(picture)
-    if depth is not None:
-        picture = views.to_depth(picture, depth)
-    if focus:
-        picture = views.near(picture, focus, hops)
-    picture = views.limit(picture, max_nodes)
-    if view != "forward":
-        picture = with_gradients(picture) if view == "both" else gradients_alone(picture)
-    return Graph(picture, Options(tuple(annotate), color, legend, title), engine)
+    every = max(views.depths(picture).values()) + 1
+    plan = Plan(picture, every if depth is None else depth, view, focus, hops, max_nodes)
+    return Graph(plan.picture(), Options(tuple(annotate), color, legend, title), engine, plan)
 
 
 def _check(

@@ -2,20 +2,22 @@
 
 What a thing is, its outline says, so that the picture can be read in grey; colour repeats it. The
 fills are tints of colours that colour-blind people tell apart (Okabe and Ito, 2008), light enough
-for dark text. Numbers are laid over them by `shades`.
+for dark text. Numbers are laid over them by `overlay`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from tinygrad_cnn.viz.notes import KINDS as KINDS_OF_NOTES
 from tinygrad_cnn.viz.picture import Node
 
 INK, FAINT, LINE = "#1a1a1a", "#595959", "#6b6b6b"
 BLUE, RED, GOLD, ALARM = "#0072B2", "#D55E00", "#8A7400", "#C00000"
 WHITE = "#FFFFFF"
+CHANGES = {"added": "#009E73", "removed": "#C00000", "changed": "#B07800"}  # between two graphs
 
 
 class Look(NamedTuple):
@@ -68,14 +70,14 @@ def look(n: Node) -> Look:
     return KINDS.get(n.kind) or FAMILIES.get(n.family, OTHER)
 
 
-def shades(
-    values: Mapping[str, float], diverging: bool
-) -> tuple[dict[str, str], list[tuple[str, float]]]:
-    """(a fill for each key, the scale as [(fill, the value it stands for)]).
+def overlay(nodes: Sequence[Node], key: str) -> tuple[dict[str, str], list[tuple[str, float]]]:
+    """(a fill for each node that has the measurement `key`, the scale as [(fill, its value)]).
 
     Amounts are shaded by their share of the largest one. Gradients are shaded by how many powers of
-    ten they lie below or above their median: two or more are fully vanishing or exploding.
+    ten they lie below or above their median: two or more are vanishing or exploding.
     """
+    values = {n.id: float(n.notes[key]) for n in nodes if key in n.notes}
+    diverging = KINDS_OF_NOTES[key].scale == "diverging"
     finite = {k: v for k, v in values.items() if math.isfinite(v) and (v > 0 or not diverging)}
     if not finite:
         return {}, []
@@ -89,6 +91,5 @@ def shades(
         stops = [top * i / 4 for i in range(5)]
         place = {k: round(4 * v / top) for k, v in finite.items()}
         colours = AMOUNTS
-    return {k: colours[min(4, max(0, i))] for k, i in place.items()}, list(
-        zip(colours, stops, strict=True)
-    )
+    fills = {k: colours[min(4, max(0, i))] for k, i in place.items()}
+    return fills, list(zip(colours, stops, strict=True))

@@ -134,6 +134,7 @@ class Names:
         self._values: dict[int, np.ndarray] = {}
         self._arrays: dict[int, tuple[str, str, Module | None]] = {}
         self.addresses: set[tuple[int, int]] = set()  # what lives anyway and is not "saved"
+        self._given = [tensor.data for tensor in inputs.values()]
         for name, tensor in inputs.items():
             self._add("input", name, tensor, None)
         for root in [model] if model is not None else roots:
@@ -162,6 +163,12 @@ class Names:
     def value(self, leaf: Leaf) -> np.ndarray | None:
         """The numbers in a leaf, if its tensor is known."""
         return self._values.get(leaf.seq)
+
+    def given(self, array: Any) -> Any:
+        """Of an array whose values nobody kept: the given input that it must be, if one fits."""
+        fitting = [a for a in self._given if (a.shape, a.dtype) == (array.shape, array.dtype)]
+        lost = not isinstance(array, np.ndarray)
+        return fitting[0] if lost and len(fitting) == 1 else array
 
     def array(self, array: Any) -> tuple[str, str, Module | None]:
         """(kind, name, owner) of an array that a model holds or the user named; else empty."""

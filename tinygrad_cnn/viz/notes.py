@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 from tinygrad_cnn.viz.picture import Node
@@ -39,22 +39,28 @@ OVERLAYS = tuple(name for name, kind in KINDS.items() if kind.scale)
 
 
 def notes_on(n: Node, annotate: Collection[str]) -> list[str]:
-    """What is to be written beside a node, in the order of the table above."""
+    """What is to be written beside a node."""
+    return [words for _, words in told(n, annotate)]
+
+
+def told(n: Node, annotate: Collection[str]) -> Iterator[tuple[str, str]]:
+    """(what, in words) of a node's measurements, in the table's order, and of its faults."""
     shown = set(annotate)
     if "time" in shown:
         shown.add("backward_time")
     if n.kind == "module":
         shown.add("parameters")
-    notes = [
-        kind.words(n.notes[key]) for key, kind in KINDS.items() if key in shown and n.notes.get(key)
-    ]
+    for key, kind in KINDS.items():
+        if key in shown and n.notes.get(key):
+            yield key, kind.words(n.notes[key])
     if n.notes.get("shared"):
-        notes.append("parameters shared")
+        yield "shared", "parameters shared"
     if n.kind == "module" and n.notes.get("residual"):
-        notes.append(f"residual: {n.notes['residual']}, each x + f(x)")
+        yield "residual", f"residual: {n.notes['residual']}, each x + f(x)"
     if n.notes.get("nonfinite"):
         first = "the first " if n.notes.get("first_bad") else ""
-        notes.append(f"{first}{n.notes['nonfinite']}")
-    if n.notes.get("bad_gradient"):
-        notes.append("gradient not finite")
-    return notes
+        yield "fault", f"{first}{n.notes['nonfinite']}"
+    if n.notes.get("bad_gradient") and "grad_norm" not in shown:
+        yield "fault", "gradient not finite"
+    if how := n.notes.get("change"):
+        yield "change", ": ".join(filter(None, (how, n.notes.get("changed", ""))))

@@ -192,6 +192,7 @@ class _Reader:
 
     def _constant(self, arg: Any, name: str, scope: str) -> str:
         """The id of an array that no gradient flows to."""
+        arg = self.names.given(arg)
         if isinstance(arg, np.ndarray) and id(arg) in self.constants:
             return self.constants[id(arg)]
         kind, label, owner = self.names.array(arg)

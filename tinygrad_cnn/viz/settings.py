@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_cnn.core.op import Op
 
 NONE: Mapping[str, Any] = {}
-LONGEST = 24
+LONGEST = 32
 # What a reader takes for granted and therefore need not read.
 USUAL: dict[str, Any] = {
     "stride": 1,
@@ -24,6 +24,7 @@ USUAL: dict[str, Any] = {
     "copy": None,
     "axis": None,
     "eps": 1e-5,
+    "value": 0,
 }
 # The output's shape says these.
 SEEN: Mapping[str, Callable[[str], bool]] = {
@@ -54,7 +55,7 @@ def describe(
             continue
         if name in USUAL and value == USUAL[name]:
             continue
-        words.append(f"{name} {_short(value)}")
+        words.append(_short(value) if name == "index" else f"{name} {_short(value)}")
     return ", ".join(words)
 
 
@@ -65,6 +66,13 @@ def _one_if_equal(value: Any) -> Any:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, slice):
+        parts = ["" if v is None else str(v) for v in (value.start, value.stop, value.step)]
+        return ":".join(parts if value.step is not None else parts[:2])
+    if isinstance(value, tuple | list) and any(isinstance(v, slice) for v in value):
+        return f"[{', '.join(_short(v) for v in value)}]"
+    if value is Ellipsis:
+        return "..."
     if isinstance(value, float | np.floating):
         return f"{float(value):.4g}"
     text = str(value.item() if isinstance(value, np.ndarray | np.generic) else value)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 from tinygrad_cnn.viz.dot import description
+from tinygrad_cnn.viz.metrics import width
 from tinygrad_cnn.viz.picture import Picture
 from tinygrad_cnn.viz.words import UNPRINTABLE, shape_text
 
 _GROUP = re.compile(r'<g id="([nes])(\d+)" class="(node|edge|cluster)">\s*<title>[^<]*</title>')
+
+
+# Graphviz writes the family that it measured and a generic one; these have the same widths.
+_FONTS = "Helvetica,Arial,Arimo,Liberation Sans,Nimbus Sans,sans-serif"
+_TEXT = re.compile(
+    r'<text ([^>]*)font-family="Helvetica[^"]*"( font-weight="bold")? font-size="([\d.]+)"([^>]*)>'
+    r"([^<]+)</text>"
+)
 
 
 def accessible(svg: str, picture: Picture) -> str:
@@ -30,7 +40,7 @@ def accessible(svg: str, picture: Picture) -> str:
             words = f"{s.path or s.name}, {s.module}, {s.parameters} parameters"
         return f'<g id="{kind}{i}" class="{group}" role="img"><title>{_xml(words)}</title>'
 
-    svg = _GROUP.sub(told, svg)
+    svg = _TEXT.sub(_fitted, _GROUP.sub(told, svg))
     head = f"computation graph: {len(picture.nodes)} nodes, {len(picture.edges)} edges"
     steps = "; ".join(n.name for n in picture.nodes if n.kind in ("op", "module"))
     return re.sub(
@@ -38,6 +48,17 @@ def accessible(svg: str, picture: Picture) -> str:
         lambda m: f"{m[1]}<title>{_xml(head)}</title><desc>{_xml(steps[:2000])}</desc>",
         svg,
         count=1,
+    )
+
+
+def _fitted(match: re.Match[str]) -> str:
+    """A line of text that keeps its width where another font has to do."""
+    head, bold, points, tail, text = match.groups()
+    length = width(unescape(text), float(points), bool(bold))
+    fit = "" if length is None else f' textLength="{length:.2f}" lengthAdjust="spacingAndGlyphs"'
+    weight = bold or ""
+    return (
+        f'<text {head}font-family="{_FONTS}"{weight} font-size="{points}"{tail}{fit}>{text}</text>'
     )
 
 

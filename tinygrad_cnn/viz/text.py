@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from tinygrad_cnn.viz.notes import notes_on
 from tinygrad_cnn.viz.picture import Node, Picture, Scope, chain
 from tinygrad_cnn.viz.views import held_inside
-from tinygrad_cnn.viz.words import count, one_line, shape_text
+from tinygrad_cnn.viz.words import aligned, count, one_line, shape_text
 
 HEADINGS = ("", "step", "from", "output", "")
 
@@ -50,7 +50,7 @@ def to_text(picture: Picture, annotate: Collection[str] = ("shape",)) -> str:
                 ", ".join(notes),
             )
         )
-    return "\n".join([*picture.remarks, *_aligned(rows)]) + "\n"
+    return "\n".join([*picture.remarks, *aligned(rows, right=(0, 2))]) + "\n"
 
 
 def _heading(s: Scope, depth: int) -> Sequence[str]:
@@ -71,15 +71,3 @@ def _what(n: Node) -> str:
 
 def _held(h: Node) -> str:
     return f"{one_line(h.name)} {shape_text(h.shape)}"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
-    right = (0, 2)  # numbers end where their column ends
-    return [
-        "  ".join(
-            cell.rjust(width) if i in right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

@@ -120,16 +120,35 @@ def limit(picture: Picture, most: int) -> Picture:
     """The picture with at most so many nodes: less depth, then runs of steps as one; it says so."""
     if len(picture.nodes) <= most:
         return picture
-    smaller, depth = picture, max(depths(picture).values())
-    while len(smaller.nodes) > most and depth > 0:
-        depth -= 1
-        smaller = to_depth(picture, depth)
-    how = f"modules are closed from depth {depth} on"
-    if len(smaller.nodes) > most:
+    for level, least, whose in (
+        (depths(picture), 1, "modules"),
+        (levels(picture), 0, "modules, containers too,"),
+    ):
+        smaller, depth = _deepest(picture, level, least, most)
+        if len(smaller.nodes) <= most:
+            how = f"{whose} are closed from depth {depth} on"
+            break
+    else:
         smaller = _in_runs(picture, most)
         how = "steps in a row are drawn as one box"
     remark = f"{len(picture.nodes):,} nodes are more than max_nodes={most:,}: {how}"
     return replace(smaller, remarks=(*smaller.remarks, remark))
+
+
+def _deepest(
+    picture: Picture, level: Mapping[str, int], least: int, most: int
+) -> tuple[Picture, int]:
+    """(the most detailed picture that is small enough, its depth); depth `least` if none is."""
+    groups = {s.id for s in picture.scopes if level[s.id] == level[s.parent]}
+
+    def at(depth: int) -> Picture:
+        return collapse(picture, lambda s: level[s.id] >= depth and s.id not in groups)
+
+    low, high = least, max(level.values()) + 1
+    while low < high:  # fewer nodes the less deep, so that halving finds it
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if len(at(middle).nodes) <= most else (low, middle - 1)
+    return at(low), low
 
 
 def _in_runs(picture: Picture, most: int) -> Picture:

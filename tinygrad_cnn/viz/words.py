@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection, Sequence
 
 # Characters that XML has no way to write, not even escaped (XML 1.0, section 2.2).
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -82,3 +83,19 @@ _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "\u00b5s"))
 def number(value: float | str) -> str:
     """Three significant digits; what is no number ("nan", "inf") as it is."""
     return value if isinstance(value, str) else f"{value:.3g}"
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """Rows of cells as lines with straight columns; those in `right` end together.
+
+    >>> aligned([("a", "1"), ("bcd", "23")], right=[1])
+    ['a     1', 'bcd  23']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
