@@ -43,6 +43,20 @@ def torch_repeat(x: Any, repeats: Any, axis: Any) -> Any:
     return torch.repeat_interleave(x, many, axis)
 
 
+def runs(d: Draw) -> Sample:
+    counts = d.of(np.array([2, 2, 2]), np.array([9, 9]), np.array([0, 1, 3, 0]), np.zeros(2, int))
+    shape = [*d.shape(0, 2, empty=False)]
+    axis = d.int(0, len(shape))
+    shape.insert(axis, int(counts.sum()))
+    return [d.real(*shape)], {"counts": counts, "axis": axis}
+
+
+def torch_sum_runs(g: Any, counts: Any, axis: int) -> Any:
+    run = torch.tensor(np.repeat(np.arange(len(counts)), counts))
+    shape = (*g.shape[:axis], len(counts), *g.shape[axis + 1 :])
+    return torch.zeros(shape, dtype=g.dtype).index_add(axis, run, g)
+
+
 def tiled(d: Draw) -> Sample:
     return [d.real(*d.shape())], {"repetitions": d.ints(d.int(0, 4), 0, 3)}
 
@@ -70,6 +84,7 @@ CASES = [
         lambda x, repeats, axis: ops.repeat(x, repeats, axis=axis),
         torch_repeat,
     ),
+    case("sum_runs", runs, None, torch_sum_runs),
     case(
         "tile",
         tiled,

@@ -39,15 +39,20 @@ def contract(x1, x2, /, *, labels):
     Each label stands in two of the three at least, and once in each.
     """
     a, b, c = labels
+    if (
+        c and c[-1] not in b
+    ):  # the operand with the last axis of y goes right, as in a matrix product
+        x1, x2, a, b = x2, x1, b, a
     batch = [k for k in c if k in a and k in b]
     left, right = [k for k in c if k not in b], [k for k in c if k not in a]
     summed = [k for k in a if k not in c]
     if not (summed and (left or right)):  # no matrix product
         return np.einsum(x1, list(a), x2, list(b), list(c))
     size = dict(zip(a + b, x1.shape + x2.shape, strict=True))
-    B, L, R, K = (math.prod(size[k] for k in group) for group in (batch, left, right, summed))
-    x1 = np.transpose(x1, [a.index(k) for k in batch + left + summed]).reshape(B, L, K)
-    x2 = np.transpose(x2, [b.index(k) for k in batch + summed + right]).reshape(B, K, R)
+    L, R, K = (math.prod(size[k] for k in group) for group in (left, right, summed))
+    stack = [size[k] for k in batch]
+    x1 = np.transpose(x1, [a.index(k) for k in batch + left + summed]).reshape(*stack, L, K)
+    x2 = np.transpose(x2, [b.index(k) for k in batch + summed + right]).reshape(*stack, K, R)
     order = batch + left + right
     y = np.matmul(x1, x2).reshape([size[k] for k in order])
     return np.transpose(y, [order.index(k) for k in c])
@@ -82,27 +87,25 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: bool | str = "greedy") 
     >>> einsum("...i,i->...", x, np.ones(3))
     array([ 3., 12., 21.])
     """
-    if not isinstance(subscripts, str):
-        terms, result, operands = _from_lists((subscripts, *operands))
-    else:
+    if isinstance(subscripts, str):
         terms, result = _from_text(subscripts)
+    else:
+        terms, result, operands = _from_lists((subscripts, *operands))
     if len(terms) != len(operands):
         raise ShapeError(
             f"einsum: the subscripts {subscripts!r} are for {len(terms)} operands, got "
             f"{len(operands)}"
         )
     xs = [x if isinstance(x, Tensor) else as_array(x) for x in operands]
-    labels = [_without_ellipsis(t, x.shape) for t, x in zip(terms, xs, strict=True)]
-    out = _output_labels(result, labels)
-    size = _sizes(labels, [x.shape for x in xs])
-    pairs = [_without_repeats(x, own, size, subscripts) for x, own in zip(xs, labels, strict=True)]
+    labels, out, size = _fit(terms, result, tuple(x.shape for x in xs))
+    pairs = [_without_repeats(x, own, size) for x, own in zip(xs, labels, strict=True)]
     return _multiply_all(_without_lone(pairs, out), out, optimize)
 
 
 # -- multiplying ------------------------------------------------------------------------------
 
 
-def _without_repeats(x: Any, labels: Labels, size: dict[int, int], told: Any) -> tuple[Any, Labels]:
+def _without_repeats(x: Any, labels: Labels, size: dict[int, int]) -> tuple[Any, Labels]:
     """x with each of its labels once, and without the axes of length 1 that broadcast."""
     for k in [k for k, times in Counter(labels).items() for _ in range(times - 1)]:
         i = labels.index(k)
@@ -110,7 +113,7 @@ def _without_repeats(x: Any, labels: Labels, size: dict[int, int], told: Any) ->
         if x.shape[i] != x.shape[j]:
             raise ShapeError(
                 f"einsum: {_name(k)} stands twice in one operand, whose lengths there must be "
-                f"equal, got {x.shape[i]} and {x.shape[j]} ({told!r})"
+                f"equal, got {x.shape[i]} and {x.shape[j]}"
             )
         x = diagonal(moveaxis(x, (i, j), (-2, -1)))
         labels = (*labels[:i], *labels[i + 1 : j], *labels[j + 1 :], k)
@@ -141,9 +144,8 @@ def _multiply_all(pairs: list[tuple[Any, Labels]], out: Labels, optimize: bool |
         for n, (x, other) in enumerate(chosen[1:], start=2):
             later = {k for _, labels in (*pairs, *chosen[n:]) for k in labels}.union(out)
             union = (*own, *(k for k in other if k not in own))
-            kept = tuple(k for k in union if k in later)
             last = not pairs and n == len(chosen)
-            kept = out if last else kept
+            kept = out if last else tuple(k for k in union if k in later)
             y, own = contract(y, x, labels=_small((own, other, kept))), kept
         pairs.append((y, own))
     ((y, own),) = pairs
@@ -173,13 +175,14 @@ def _path(
 
 # -- reading the subscripts -------------------------------------------------------------------
 
-Term = list[int | EllipsisType]
+Term = tuple[int | EllipsisType, ...]
 
 
-def _from_text(subscripts: str) -> tuple[list[Term], Term | None]:
+@lru_cache(maxsize=256)
+def _from_text(subscripts: str) -> tuple[tuple[Term, ...], Term | None]:
     """The labels of each operand, and those of the result (None where there is no ->)."""
     left, arrow, right = subscripts.replace(" ", "").partition("->")
-    terms = [_read(term, subscripts) for term in left.split(",")]
+    terms = tuple(_read(term, subscripts) for term in left.split(","))
     return terms, _read(right, subscripts) if arrow else None
 
 
@@ -190,18 +193,27 @@ def _read(term: str, told: str) -> Term:
             f"einsum: subscripts are letters, one '...' in each operand, commas and '->', got "
             f"{term!r} in {told!r}"
         )
-    return [*map(ord, head), *([...] if dots else []), *map(ord, tail)]
+    return (*map(ord, head), *((...,) if dots else ()), *map(ord, tail))
 
 
-def _from_lists(arguments: Sequence[Any]) -> tuple[list[Term], Term | None, tuple[Any, ...]]:
+def _from_lists(arguments: Sequence[Any]) -> tuple[tuple[Term, ...], Term | None, tuple[Any, ...]]:
     """The same, and the operands, from: operand, labels, operand, labels, ..., result's labels."""
-    result = list(arguments[-1]) if len(arguments) % 2 else None
+    result = tuple(arguments[-1]) if len(arguments) % 2 else None
     n = len(arguments) // 2
-    terms = [list(t) for t in arguments[1 : 2 * n : 2]]
-    for k in (k for term in (*terms, result or []) for k in term):
+    terms = tuple(tuple(t) for t in arguments[1 : 2 * n : 2])
+    for k in (k for term in (*terms, result or ()) for k in term):
         if k is not Ellipsis and (not isinstance(k, int) or k < 0):
             raise ConfigError(f"einsum: labels in lists are integers >= 0 or Ellipsis, got {k!r}")
     return terms, result, tuple(arguments[0 : 2 * n : 2])
+
+
+@lru_cache(maxsize=256)
+def _fit(
+    terms: tuple[Term, ...], result: Term | None, shapes: tuple[tuple[int, ...], ...]
+) -> tuple[list[Labels], Labels, dict[int, int]]:
+    """(the labels of each operand, those of the result, the length that each stands for)"""
+    labels = [_without_ellipsis(t, shape) for t, shape in zip(terms, shapes, strict=True)]
+    return labels, _output_labels(result, labels), _sizes(labels, shapes)
 
 
 def _without_ellipsis(term: Term, shape: tuple[int, ...]) -> Labels:
@@ -234,7 +246,7 @@ def _output_labels(result: Term | None, labels: list[Labels]) -> Labels:
     return out
 
 
-def _sizes(labels: list[Labels], shapes: list[tuple[int, ...]]) -> dict[int, int]:
+def _sizes(labels: list[Labels], shapes: tuple[tuple[int, ...], ...]) -> dict[int, int]:
     """The length that each label stands for; an axis of length 1 broadcasts."""
     size: dict[int, int] = {}
     for own, shape in zip(labels, shapes, strict=True):

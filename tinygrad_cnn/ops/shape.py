@@ -243,6 +243,33 @@ def _check_shifts(shift: Any, axis: Any) -> None:
 roll.vjp(lambda g, _y, _x, shift, axis: roll(g, np.negative(shift), axis=axis))
 
 
+@op(name="repeat")
+def _repeat(x, /, *, counts, axis):
+    """The runs x[i], ..., x[i], counts[i] long, one after another."""
+    return np.repeat(x, counts, axis)
+
+
+@op
+def sum_runs(g, /, *, counts, axis):
+    """y[i] = the sum over run i, counts[i] long: the transpose of `repeat`. axis from the front."""
+    before, n = (slice(None),) * axis, len(counts)
+    r = counts[0] if n else 0
+    if 0 < r <= 8 and (counts == r).all():  # short runs: a few long additions beat many short ones
+        y = np.array(g[(*before, slice(0, None, r))])
+        for k in range(1, r):
+            y += g[(*before, slice(k, None, r))]
+        return y
+    y = np.zeros((*g.shape[:axis], n, *g.shape[axis + 1 :]), g.dtype)
+    some = counts > 0  # reduceat takes an empty run for one of length 1
+    if some.any():
+        y[(*before, some)] = np.add.reduceat(g, (np.cumsum(counts) - counts)[some], axis)
+    return y
+
+
+_repeat.vjp(lambda g, _y, _x, **runs: sum_runs(g, **runs))
+sum_runs.vjp(lambda h, _y, _g, **runs: _repeat(h, **runs))
+
+
 def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Any:
     """Each element along `axis` several times in a row; axis=None takes x flattened.
 
@@ -256,13 +283,8 @@ def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Any:
     if axis is None:
         x, axis = reshape(x, (math.prod(x.shape),)), 0
     axis = normalize_axis(axis, x.ndim, "repeat")
-    times = _check_repeats(repeats, x.shape[axis])
-    before, after = x.shape[:axis], x.shape[axis + 1 :]
-    if times.size == 1:  # (..., n, ...) -> (..., n, 1, ...) -> (..., n, r, ...) -> (..., n r, ...)
-        n, r = x.shape[axis], int(times.reshape(()))
-        column = reshape(x, (*before, n, 1, *after))
-        return reshape(broadcast_to(column, (*before, n, r, *after)), (*before, n * r, *after))
-    return x[(slice(None),) * axis + (np.repeat(np.arange(x.shape[axis]), times),)]
+    n = x.shape[axis]
+    return _repeat(x, counts=np.broadcast_to(_check_repeats(repeats, n), (n,)), axis=axis)
 
 
 def _check_repeats(repeats: Any, n: int) -> np.ndarray:
