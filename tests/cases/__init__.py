@@ -2,10 +2,12 @@
 
 from tests.cases import (
     activation,
+    attention,
     contraction,
     creation,
     elementwise,
     fourier,
+    images,
     indexing,
     linalg,
     loss,
@@ -30,6 +32,8 @@ CASES = [
     *windows.CASES,
     *normalization.CASES,
     *loss.CASES,
+    *attention.CASES,
+    *images.CASES,
     *parts.CASES,
     *sorting.CASES,
     *scan.CASES,

@@ -37,6 +37,10 @@ from tinygrad_cnn.ops.adaptive import (
     global_avg_pool,
     global_max_pool,
 )
+from tinygrad_cnn.ops.attention import (
+    attention_weights,
+    scaled_dot_product_attention,
+)
 from tinygrad_cnn.ops.constants import (
     bool,
     complex64,
@@ -149,8 +153,11 @@ from tinygrad_cnn.ops.elementwise import (
     trunc,
     where,
 )
-from tinygrad_cnn.ops.indexing import (
+from tinygrad_cnn.ops.embedding import (
     embedding,
+    one_hot,
+)
+from tinygrad_cnn.ops.indexing import (
     getitem,
     plain_index,
     scatter_add,
@@ -240,6 +247,13 @@ from tinygrad_cnn.ops.random import (
     dropout2d,
     rrelu,
 )
+from tinygrad_cnn.ops.rearrange import (
+    channel_shuffle,
+    fold,
+    pixel_shuffle,
+    pixel_unshuffle,
+    unfold,
+)
 from tinygrad_cnn.ops.reduction import (
     all,
     any,
@@ -254,6 +268,9 @@ from tinygrad_cnn.ops.reduction import (
     std,
     sum,
     var,
+)
+from tinygrad_cnn.ops.resize import (
+    interpolate,
 )
 from tinygrad_cnn.ops.scan import (
     cumprod,
@@ -335,6 +352,7 @@ __all__ = [
     "atan",
     "atan2",
     "atanh",
+    "attention_weights",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -353,6 +371,7 @@ __all__ = [
     "can_cast",
     "ceil",
     "celu",
+    "channel_shuffle",
     "clip",
     "complex64",
     "complex128",
@@ -404,6 +423,7 @@ __all__ = [
     "float64",
     "floor",
     "floor_divide",
+    "fold",
     "from_dlpack",
     "full",
     "full_like",
@@ -431,6 +451,7 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "interpolate",
     "isdtype",
     "isfinite",
     "isinf",
@@ -491,12 +512,15 @@ __all__ = [
     "norm",
     "normalize",
     "not_equal",
+    "one_hot",
     "ones",
     "ones_like",
     "pad",
     "pairwise_distance",
     "permute_dims",
     "pi",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "plain_index",
     "positive",
     "pow",
@@ -515,6 +539,7 @@ __all__ = [
     "round",
     "rrelu",
     "scale",
+    "scaled_dot_product_attention",
     "scatter_add",
     "searchsorted",
     "selu",
@@ -559,6 +584,7 @@ __all__ = [
     "uint16",
     "uint32",
     "uint64",
+    "unfold",
     "unique_all",
     "unique_counts",
     "unique_inverse",

@@ -112,7 +112,7 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
             raise AxisError(f"take: names an axis unless x has exactly one, got shape {x.shape}")
         axis = 0
     axis = normalize_axis(axis, x.ndim, "take")
-    return getitem(x, (*[slice(None)] * axis, _index_array(indices)))
+    return getitem(x, (*[slice(None)] * axis, index_array(indices)))
 
 
 def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
@@ -121,7 +121,7 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
     x and indices have equally many axes; those but `axis` broadcast.
     """
     axis = normalize_axis(axis, x.ndim, "take_along_axis")
-    indices = _index_array(indices)
+    indices = index_array(indices)
     if indices.ndim != x.ndim:
         raise ShapeError(
             f"take_along_axis: indices must have as many axes as x, got x {x.shape}, indices "
@@ -135,12 +135,8 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
     return getitem(x, tuple(grid))
 
 
-def embedding(indices: Any, weight: Any, /) -> Any:
-    """y[..., :] = weight[indices[...], :], the rows of a table (V, D)."""
-    return getitem(weight, _index_array(indices))
-
-
-def _index_array(indices: Any) -> np.ndarray:
+def index_array(indices: Any) -> np.ndarray:
+    """Integers to index with, as an array."""
     array = np.asarray(indices.data if isinstance(indices, Tensor) else indices)
     if array.dtype.kind not in "iu":
         raise DTypeError(f"indices must be integers, got dtype {array.dtype}")
