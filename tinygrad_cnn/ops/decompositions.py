@@ -28,8 +28,9 @@ import numpy as np
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.errors import ConfigError, EqualValuesWarning, NotDifferentiableError
 from tinygrad_cnn.ops.elementwise import conj, where
-from tinygrad_cnn.ops.linalg import _solve
+from tinygrad_cnn.ops.linalg import left_divide
 from tinygrad_cnn.ops.matrices import (
+    FINITE,
     H,
     check_matrix,
     check_square,
@@ -40,8 +41,6 @@ from tinygrad_cnn.ops.matrices import (
 from tinygrad_cnn.ops.products import matmul
 from tinygrad_cnn.ops.shape import concat, matrix_transpose
 
-FINITE = "are its elements finite?"
-
 
 def _hermitian_part(x: Any) -> Any:
     """(X + X^H) / 2, which of a Hermitian X is X itself, bit for bit.
@@ -49,7 +48,7 @@ def _hermitian_part(x: Any) -> Any:
     LAPACK reads one triangle. The gradient would then be that of the other one, doubled, and not
     what a difference quotient finds for the element that moves.
     """
-    return (x + np.conj(np.swapaxes(x, -1, -2))) * 0.5
+    return (x + H(x)) * 0.5
 
 
 def _from_lower(x: Any) -> Any:
@@ -74,12 +73,12 @@ def _cholesky_slope(g: Any, L: Any) -> Any:
     """dL/dX = 1/2 L^-H P L^-1, P Hermitian with the lower triangle of L^H G (Murray 2016)."""
     LH = H(L)
     P = _from_lower(matmul(LH, conj(g)))
-    return conj(0.5 * _divide_right(_solve(LH, P), L))
+    return conj(0.5 * _right_divide(left_divide(LH, P), L))
 
 
-def _divide_right(x: Any, a: Any) -> Any:
+def _right_divide(x: Any, a: Any) -> Any:
     """x a^-1 = (a^-H x^H)^H"""
-    return H(_solve(H(a), H(x)))
+    return H(left_divide(H(a), H(x)))
 
 
 _cholesky.vjp(lambda g, y, _x: _cholesky_slope(g, y))
@@ -182,13 +181,14 @@ def _qr_slope(g: Any, y: Any, _x: Any, mode: str) -> tuple[Any]:
         y[0], conj(g[0]), N, "qr", 'use mode="reduced", which has no such columns'
     )
     R, G_R = y[1][..., :N, :], conj(g[1])[..., :N, :]
-    if (np.einsum("...ii->...i", plain(R)) == 0).any():
+    r = np.einsum("...ii->...i", plain(R))
+    if (np.abs(r) <= tolerance(r, Q.shape[-2])).any():
         raise NotDifferentiableError(
             "qr: the first columns of a matrix are linearly dependent (R has a zero on its "
             "diagonal), and Q has no derivative there"
         )
     P = _from_lower(matmul(R, H(G_R)) - matmul(H(G_Q), Q))
-    return (conj(_divide_right(G_Q + matmul(Q, P), H(R))),)
+    return (conj(_right_divide(G_Q + matmul(Q, P), H(R))),)
 
 
 _qr.vjp_joint(_qr_slope)
@@ -312,13 +312,13 @@ def _svd_slope(g: Any, y: Any, _x: Any, full_matrices: bool) -> tuple[Any]:
     a, b = matmul(H(U), G_U), matmul(H(V), G_V)
     p, q = 0.5 * _skew(a + b), 0.5 * _skew(a - b)
     _refuse_phases(p, np.abs(plain(a)) + np.abs(plain(b)), "svd", "singular vectors")
-    none = tolerance(plain(s), max(U.shape[-2], V.shape[-2]))
-    nothing = none[..., None]
+    tiny = tolerance(plain(s), max(U.shape[-2], V.shape[-2]))
+    nothing = tiny[..., None]
     row, column = s[..., None, :], s[..., :, None]
     _warn_of_equal_values(row - column, nothing, g[1], a + H(a) + b + H(b), "svd")
     C = p * _inverse(row - column, nothing) + q * _inverse(row + column, nothing)
     dX = matmul(matmul(U, C + g[1][..., None, :] * np.eye(k, dtype=plain(s).dtype)), H(V))
-    by_s = _inverse(s, none)[..., None, :]
+    by_s = _inverse(s, tiny)[..., None, :]
     if U.shape[-2] > k:
         dX = dX + matmul((G_U - matmul(U, a)) * by_s, H(V))
     if V.shape[-2] > k:

@@ -17,6 +17,7 @@ from tinygrad_cnn.core.op import op
 from tinygrad_cnn.errors import ShapeError
 from tinygrad_cnn.ops.elementwise import conj, imag, negative, scale, where, zero
 from tinygrad_cnn.ops.matrices import (
+    FINITE,
     H,
     check_matrix,
     check_square,
@@ -64,17 +65,19 @@ inv.vjp(lambda g, y, _x: _inv_slope(g, y))
 
 
 @op(name="solve")
-def _solve(a, b, /):
+def left_divide(a, b, /):
     """Y with A Y = B, (..., M, M), (..., M, K) -> (..., M, K)"""
     with linalg_errors("solve", a, SINGULAR):
         return np.linalg.solve(a, b)
 
 
-_solve.vjp(
-    # dY = A^-1 (dB - dA Y), so that with h = A^-T g:  dL/dB = h,  dL/dA = -h Y^T
-    lambda g, y, a, _b: negative(matmul(_solve(matrix_transpose(a), g), matrix_transpose(y))),
-    lambda g, _y, a, _b: _solve(matrix_transpose(a), g),
-)
+def _solve_slopes(g: Any, y: Any, a: Any, _b: Any) -> tuple[Any, Any]:
+    """dL/dB = A^-T g and dL/dA = -dL/dB Y^T, from dY = A^-1 (dB - dA Y)."""
+    g_b = left_divide(matrix_transpose(a), g)
+    return negative(matmul(g_b, matrix_transpose(y))), g_b
+
+
+left_divide.vjp_joint(_solve_slopes)
 
 
 def solve(x1: Any, x2: Any, /) -> Any:
@@ -93,13 +96,15 @@ def solve(x1: Any, x2: Any, /) -> Any:
             f"{x1.shape}, x2 {x2.shape}"
             + ("; write a stack of vectors as x2[..., None]" if x2.ndim > 1 else "")
         )
-    y = _solve(x1, expand_dims(x2, axis=-1) if vector else x2)
+    y = left_divide(x1, expand_dims(x2, axis=-1) if vector else x2)
     return reshape(y, y.shape[:-1]) if vector else y
 
 
 @op(name="pinv")
 def _pinv(x, /, *, rtol):
-    return np.linalg.pinv(x, rtol=rtol)
+    """P = V diag(1/s or 0) U^H"""
+    with linalg_errors("pinv", x, FINITE):
+        return np.linalg.pinv(x, rtol=rtol)
 
 
 def _pinv_slope(g: Any, P: Any, A: Any) -> Any:
@@ -129,7 +134,9 @@ def pinv(x: Any, /, *, rtol: Any = None) -> Any:
 
 @op(name="matrix_rank", differentiable=False)
 def _matrix_rank(x, /, *, rtol):
-    s = np.linalg.svdvals(x)
+    """The number of s[i] > rtol s[0]"""
+    with linalg_errors("matrix_rank", x, FINITE):
+        s = np.linalg.svdvals(x)
     return np.count_nonzero(s > rtol[..., None] * s.max(axis=-1, keepdims=True, initial=0), axis=-1)
 
 
@@ -152,7 +159,7 @@ def matrix_power(x: Any, n: int, /) -> Any:
     n = operator.index(n)
     if n == 0:
         return zero(x) + np.eye(x.shape[-1], dtype=x.dtype)
-    square, power = (inv(x) if n < 0 else x), None
+    square, power = (inv(x) if n < 0 else another_name(x)), None
     n = abs(n)
     while True:
         if n & 1:
@@ -182,7 +189,7 @@ def _det_in_blocks(x: Any, /) -> Any:
     rounding, A regular and D, of size k, the part that may be singular. Then det = det A det(D -
     C A^-1 B), of which the second factor is a polynomial, differentiable at any rank.
     """
-    U, s, Vh = np.linalg.svd(plain(x))
+    U, s, Vh = _singular(plain(x))
     small = s <= np.sqrt(np.finfo(s.dtype).eps) * s[..., :1]
     m = x.shape[-1] - int(np.max(np.count_nonzero(small, axis=-1), initial=0))
     if m == x.shape[-1]:
@@ -190,7 +197,12 @@ def _det_in_blocks(x: Any, /) -> Any:
     x = matmul(matmul(H(U), x), H(Vh))
     A, B, C, D = x[..., :m, :m], x[..., :m, m:], x[..., m:, :m], x[..., m:, m:]
     turns = np.linalg.det(U) * np.linalg.det(Vh)
-    return turns * (regular_det(A) * _polynomial_det(D - matmul(C, _solve(A, B))))
+    return turns * (regular_det(A) * _polynomial_det(D - matmul(C, left_divide(A, B))))
+
+
+def _singular(x: np.ndarray) -> Any:
+    with linalg_errors("the gradient of det", x, FINITE):
+        return np.linalg.svd(x)
 
 
 def _polynomial_det(x: Any) -> Any:
@@ -220,8 +232,7 @@ def _cofactors(x: Any) -> Any:
 
     At rank n-1 it is not zero, and det(X) X^-T would be 0 times infinity.
     """
-    with linalg_errors("det", x, "its gradient takes finite matrices"):
-        U, s, Vh = np.linalg.svd(x)
+    U, s, Vh = _singular(x)
     others = products_of_others(s, axis=-1)
     turns = np.linalg.det(U) * np.linalg.det(Vh)
     return turns[..., None, None] * np.conj((U * others[..., None, :]) @ Vh)

@@ -20,6 +20,8 @@ from tinygrad_cnn.errors import LinAlgError, ShapeError
 from tinygrad_cnn.ops.elementwise import conj
 from tinygrad_cnn.ops.shape import matrix_transpose
 
+FINITE = "are its elements finite?"
+
 
 def H(x: Any) -> Any:
     """x^H, the adjoint: transposed and conjugated."""
@@ -33,7 +35,7 @@ def plain(x: Any) -> np.ndarray:
 
 def check_matrix(x: Any, name: str) -> None:
     """x is a matrix, or a stack of them: (..., M, N)."""
-    if len(np.shape(x) if isinstance(x, np.ndarray) else x.shape) < 2:
+    if len(x.shape) < 2:
         raise ShapeError(f"{name}: takes matrices (..., M, N), got shape {x.shape}")
 
 
