@@ -34,6 +34,13 @@ def wrap(data: Any, node: Node | None) -> Tensor:
     return tensor
 
 
+def another_name(x: Any) -> Any:
+    """`x` under another name: an in-place operation on one of the two leaves the other alone."""
+    if not isinstance(x, Tensor):
+        return x
+    return wrap(x.data, x._node if is_grad_enabled() else None)
+
+
 class Tensor:
     """An n-dimensional array that remembers how it was computed.
 

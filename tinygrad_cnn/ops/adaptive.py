@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.core.tensor import Tensor, wrap
+from tinygrad_cnn.core.tensor import Tensor, another_name, wrap
 from tinygrad_cnn.errors import ShapeError
 from tinygrad_cnn.ops.pooling import at_indices
 from tinygrad_cnn.ops.products import matmul
@@ -62,7 +62,7 @@ def adaptive_avg_pool3d(x: Any, *, output_size: SizeLike) -> Any:
 def _adaptive_avg_pool(x: Any, output_size: Any, n: int) -> Any:
     """The mean is separable: one averaging matrix for each axis."""
     out = _output_size(x, output_size, n, f"adaptive_avg_pool{n}d")
-    x = floating(x)
+    x = floating(another_name(x))
     if set(out) == {1}:
         return mean(x, axis=tuple(range(2, n + 2)), keepdims=True)
     for axis, (m, o) in enumerate(zip(x.shape[2:], out, strict=True), start=2):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_cnn.core.op import op
+from tinygrad_cnn.core.tensor import another_name
 from tinygrad_cnn.errors import ShapeError
 from tinygrad_cnn.ops.elementwise import conj, imag, negative, scale, where, zero
 from tinygrad_cnn.ops.matrices import (

@@ -21,7 +21,7 @@ import numpy as np
 
 from tinygrad_cnn import kernels
 from tinygrad_cnn.core.op import op
-from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.core.tensor import Tensor, another_name
 from tinygrad_cnn.errors import ConfigError, ShapeError
 from tinygrad_cnn.ops.elementwise import sqrt
 from tinygrad_cnn.ops.reduction import mean
@@ -185,7 +185,7 @@ def _standardize(x: Any, eps: float) -> Any:
     """(x - mean) / sqrt(var + eps) along each row of x (M, D)."""
     M, D = x.shape
     if x.size == 0:
-        return x
+        return another_name(x)
     channels = reshape(floating(x), (1, M, D))
     mean_, var_ = kernels.batch_stats(channels.data if isinstance(x, Tensor) else channels)
     ones, zeros = np.ones(M, channels.dtype), np.zeros(M, channels.dtype)
@@ -227,7 +227,7 @@ def instance_norm(
             f"would always become 0"
         )
     if x.size == 0:
-        return x
+        return another_name(x)
     # Each sample's channel is a channel of its own: (N, C, *S) -> (1, N C, *S).
     many: dict[str, Any] = {k: None if p is None else tile(p, (N,)) for k, p in arrays.items()}
     y = batch_norm(reshape(x, (1, N * C, *S)), **many, training=True, momentum=momentum, eps=eps)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_cnn.core.modes import rng
 from tinygrad_cnn.core.op import op
+from tinygrad_cnn.core.tensor import another_name
 from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.ops.activation import SELU_ALPHA, SELU_SCALE, leaky_relu
 from tinygrad_cnn.ops.elementwise import where
@@ -38,7 +39,7 @@ def dropout2d(x: Any, /, *, p: float = 0.5, training: bool = True) -> Any:
 def _drop(x: Any, mask_shape: tuple[int, ...], p: float, training: bool) -> Any:
     _check_probability(p, "dropout")
     if not training or p == 0:
-        return x
+        return another_name(x)
     return masked_scale(x, mask=_kept(mask_shape, p), factor=1 / (1 - p) if p < 1 else 0.0)
 
 
@@ -60,7 +61,7 @@ def alpha_dropout(x: Any, /, *, p: float = 0.5, training: bool = True) -> Any:
     """
     _check_probability(p, "alpha_dropout")
     if not training or p == 0:
-        return x
+        return another_name(x)
     if p == 1:
         return x * 0.0
     d = -SELU_SCALE * SELU_ALPHA

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.core.tensor import another_name
 from tinygrad_cnn.errors import ConfigError, ShapeError
 from tinygrad_cnn.ops.convolution import conv, conv_input
 from tinygrad_cnn.ops.indexing import take
@@ -149,4 +150,4 @@ def pad_sides(x: Any, widths: Any, /, *, mode: str = "constant", value: float = 
                 raise ShapeError(f"pad: mode {mode!r} has nothing to repeat in shape {x.shape}")
             rows = np.pad(np.arange(x.shape[axis]), (before, after), mode=_FILLED_FROM[mode])
             x = take(x, rows, axis=axis)
-    return x
+    return another_name(x)

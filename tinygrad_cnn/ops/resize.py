@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.core.tensor import another_name
 from tinygrad_cnn.errors import ConfigError, ShapeError
 from tinygrad_cnn.ops.adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from tinygrad_cnn.ops.products import matmul
@@ -64,7 +65,7 @@ def interpolate(
         else:
             weights = _weights(m, o, step, mode, align_corners).astype(floating(x).dtype)
             x = moveaxis(matmul(moveaxis(x, axis, -1), weights), -1, axis)
-    return x
+    return another_name(x)
 
 
 def _geometry(

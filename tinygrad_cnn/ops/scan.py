@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_cnn.core.op import op
-from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.core.tensor import Tensor, another_name
 from tinygrad_cnn.errors import AxisError, ConfigError
 from tinygrad_cnn.ops.axes import normalize_axis
 from tinygrad_cnn.ops.elementwise import check_imaginary, exp, multiply, scale, subtract, where
@@ -203,7 +203,7 @@ def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: 
         raise ConfigError(f"diff: n, how many times, is at least 0, got {n}")
     axis = normalize_axis(axis, x.ndim, "diff")
     parts = [part for part in (prepend, x, append) if part is not None]
-    x = concat(parts, axis=axis) if len(parts) > 1 else x
+    x = concat(parts, axis=axis) if len(parts) > 1 else another_name(x)
     before = (slice(None),) * axis
     for _ in range(n):
         later, earlier = x[(*before, slice(1, None))], x[(*before, slice(None, -1))]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.op import op
-from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.core.tensor import Tensor, another_name
 from tinygrad_cnn.errors import ConfigError, ShapeError
 from tinygrad_cnn.ops.axes import Axis, normalize_axes, normalize_axis
 
@@ -137,7 +137,7 @@ def broadcast_arrays(*arrays: Any) -> list[Any]:
             f"broadcast_arrays: the axes, counted from the right, must be equal or 1, got shapes "
             f"{', '.join(map(str, shapes))}"
         ) from None
-    return [a if a.shape == shape else broadcast_to(a, shape) for a in arrays]
+    return [another_name(a) if a.shape == shape else broadcast_to(a, shape) for a in arrays]
 
 
 @op
