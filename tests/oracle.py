@@ -63,9 +63,9 @@ class Case:
     def name(self) -> str:
         return self.label.split()[0]
 
-    def sample(self, draw: Callable[..., Any]) -> tuple[Callable[..., Any], Arrays, Any]:
+    def sample(self, draw: Draw) -> tuple[Callable[..., Any], Arrays, Callable[..., Any]]:
         """(the function, its inputs, PyTorch's function), options bound."""
-        xs, options = self.draw(Draw(draw))
+        xs, options = self.draw(draw)
         return (
             lambda *xs: self.f(*xs, **options),
             xs,
@@ -74,7 +74,7 @@ class Case:
 
 
 class Draw:
-    """Sizes come from hypothesis, which shrinks them; values from a generator that it seeds."""
+    """Draws inputs: sizes by hypothesis, which shrinks them, values by a generator."""
 
     def __init__(self, draw: Callable[..., Any]) -> None:
         self._draw = draw
@@ -87,10 +87,10 @@ class Draw:
         return tuple(self.int(low, high) for _ in range(n))
 
     def flag(self) -> bool:
-        return bool(self._draw(st.booleans()))
+        return self.int(0, 1) == 1
 
     def of(self, *choices: Any) -> Any:
-        return self._draw(st.sampled_from(choices))
+        return choices[self.int(0, len(choices) - 1)]
 
     def shape(self, low: int = 0, high: int = 3, empty: bool = True) -> tuple[int, ...]:
         """A shape of `low` to `high` axes; one time in eight, some axis has length 0."""
@@ -163,6 +163,16 @@ class Draw:
         elif layout == "read-only":
             x.flags.writeable = False
         return x
+
+
+class Seeded(Draw):
+    """The same without hypothesis: everything by a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+
+    def int(self, low: int, high: int) -> int:
+        return int(self.rng.integers(low, high + 1))
 
 
 # -- what the library computes --------------------------------------------------------------------
@@ -251,7 +261,7 @@ def _torch_grad(ys: list[Any], xs: list[Any], gs: Any, create_graph: bool = Fals
     return [torch.zeros_like(x) if G is None else G for G, x in zip(found, xs, strict=True)]
 
 
-def assert_agrees_with_torch(case: Case, draw: Callable[..., Any]) -> None:
+def assert_agrees_with_torch(case: Case, draw: Draw) -> None:
     """Values to 1e-12, first and second derivatives to 1e-10, relative to the largest entry."""
     f, xs, f_torch = case.sample(draw)
     before = [x.tobytes() for x in xs]
@@ -283,7 +293,7 @@ def close(actual: np.ndarray, expected: np.ndarray, tolerance: float, what: str)
 # -- difference quotients -------------------------------------------------------------------------
 
 
-def assert_agrees_with_differences(case: Case, draw: Callable[..., Any]) -> None:
+def assert_agrees_with_differences(case: Case, draw: Draw) -> None:
     """<G, v> is the slope of <g, f> along v, and <seconds, w> that of <G, v> along w."""
     f, xs, _ = case.sample(draw)
     rng = np.random.default_rng(0)

@@ -23,7 +23,7 @@ def pieces(d: Draw) -> Sample:
 
 
 def nested(a: Any, b: Any) -> Any:
-    if not isinstance(a, Tensor):
+    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         a, b = Tensor(a), Tensor(b)
         return ops.asarray([[a, b], [b, a]]).data
     return ops.asarray([[a, b], [b, a]])

@@ -88,7 +88,7 @@ def taken_along(d: Draw) -> Sample:
 
 def rows(d: Draw) -> Sample:
     table = (d.int(1, 4), d.int(1, 3))
-    return [d.rng.integers(0, table[0], d.shape(0, 2)), d.real(*table)], {}
+    return [d.rng.integers(0, table[0], d.shape(0, 2, empty=False)), d.real(*table)], {}
 
 
 def added(d: Draw) -> Sample:
@@ -125,6 +125,8 @@ def torch_setitem(x: Any, value: Any, index: Any) -> Any:
 
 def setitem(x: Any, value: Any, index: Any) -> Any:
     """x[index] = value, on a Tensor that stands for the old value first."""
+    if isinstance(value, Tensor) and not isinstance(x, Tensor):
+        x = Tensor(x)
     y = ops.copy(x) if isinstance(x, Tensor) else x.copy()
     y[index if isinstance(y, Tensor) else numpy_index(index)] = value
     return y

@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cases import CASES
-from tests.oracle import Case, assert_agrees_with_differences, assert_agrees_with_torch
+from tests.oracle import (
+    Case,
+    Draw,
+    Seeded,
+    assert_agrees_with_differences,
+    assert_agrees_with_torch,
+)
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -22,11 +28,23 @@ def test_the_function_and_its_two_derivatives_are_pytorchs(case: Case, data: Any
     pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
     if case.torch is None:
         pytest.skip("PyTorch has no such function")
-    assert_agrees_with_torch(case, data.draw)
+    assert_agrees_with_torch(case, Draw(data.draw))
 
 
 @every_case
 @settings(max_examples=8, derandomize=True)
 @given(data=st.data())
 def test_the_two_derivatives_are_the_limits_of_difference_quotients(case: Case, data: Any) -> None:
-    assert_agrees_with_differences(case, data.draw)
+    assert_agrees_with_differences(case, Draw(data.draw))
+
+
+@pytest.mark.slow
+@pytest.mark.oracle
+@every_case
+def test_hundreds_of_samples_agree_with_pytorch_and_with_difference_quotients(case: Case) -> None:
+    pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
+    for seed in range(300):
+        if case.torch is not None:
+            assert_agrees_with_torch(case, Seeded(seed))
+        if seed % 5 == 0:
+            assert_agrees_with_differences(case, Seeded(seed))
