@@ -16,10 +16,10 @@ PIECE = 1 << 15  # elements at a time
 
 def _in_pieces(work: Callable[..., None], *arrays: Array) -> None:
     """work(*pieces) over corresponding pieces of contiguous arrays of one size."""
-    if arrays[0].size <= PIECE:
-        work(*arrays)
-        return
     flat = [a.reshape(-1) for a in arrays]
+    if arrays[0].size <= PIECE:
+        work(*flat)
+        return
 
     def span(start: int, stop: int) -> None:
         for first in range(start, stop, PIECE):
@@ -30,10 +30,8 @@ def _in_pieces(work: Callable[..., None], *arrays: Array) -> None:
 
 
 def _constant(value: float, like: Array) -> Array:
-    """An array full of one value: NumPy's maximum with a scalar is five times slower."""
-    constant = workspace("constant", like.shape, like.dtype)
-    constant.fill(value)
-    return constant
+    """A piece full of one value: NumPy's maximum with a scalar is five times slower."""
+    return np.full(min(like.size, PIECE), value, like.dtype)
 
 
 def leaky_relu(x: Array, slope: float) -> Array:
@@ -41,13 +39,14 @@ def leaky_relu(x: Array, slope: float) -> Array:
     if not (0 <= slope <= 1 and x.flags.c_contiguous and x.dtype.kind == "f"):
         return reference.leaky_relu(x, slope)
     y = np.empty_like(x)
+    zero = _constant(0, x)
 
     def piece(x: Array, y: Array) -> None:
         if slope:
             np.multiply(x, slope, out=y)
             np.maximum(x, y, out=y)
         else:
-            np.maximum(x, _constant(0, x), out=y)
+            np.maximum(x, zero[: x.size], out=y)
 
     _in_pieces(piece, x, y)
     return y
@@ -59,13 +58,14 @@ def leaky_relu_grad(g: Array, y: Array, slope: float) -> Array:
     if not (0 <= slope <= 1 and contiguous and g.dtype.kind == "f" and g.itemsize <= 8):
         return reference.leaky_relu_grad(g, y, slope)
     dx = np.empty_like(g)
+    least = _constant(slope, g)
 
     def piece(g: Array, y: Array, dx: Array) -> None:
         positive = workspace("positive", y.shape, np.dtype(bool))
         np.greater(y, 0, out=positive)
         if slope:
             np.copyto(dx, positive)
-            np.maximum(dx, _constant(slope, dx), out=dx)
+            np.maximum(dx, least[: dx.size], out=dx)
             np.multiply(g, dx, out=dx)
         else:  # not g * 0, which is NaN for an infinite g
             mask = workspace("mask", y.shape, bits(g).dtype)

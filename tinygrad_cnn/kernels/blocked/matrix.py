@@ -49,8 +49,12 @@ def _tile(M: int, K: int, P: int) -> tuple[int, int]:
     if rows == M or rows >= 8:
         return rows, P
     rows = _divisor(M, SMALL // (K * VECTORS))
-    columns = SMALL // (rows * K) // VECTORS * VECTORS
-    return (rows, min(columns, P)) if columns and rows >= min(M, 4) else (M, P)
+    columns = SMALL // (rows * K) // VECTORS
+    if columns == 0 or rows < min(M, 4):  # too large for tiles: one product, packed by BLAS
+        return M, P
+    if P % VECTORS == 0:  # no remainder is one call less
+        columns = _divisor(P // VECTORS, columns)
+    return rows, min(columns * VECTORS, P)
 
 
 class TransposedSum:

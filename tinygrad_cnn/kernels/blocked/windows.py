@@ -8,7 +8,7 @@ phases of that axis, in the same copy that pads it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
+from math import gcd, prod
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_cnn.kernels.blocked.memory import as_rows, workspace
 from tinygrad_cnn.kernels.geometry import Array, Ints, last_axes, window_extent
 
-BLOCK_BYTES = 3 << 19  # of windows at a time: about a second-level cache
+BLOCK_BYTES = 1 << 21  # of windows at a time: a large second-level cache
 
 
 class Where(NamedTuple):
@@ -78,23 +78,16 @@ class Windows:
             self.columns = workspace("columns", (samples, x.shape[1], *kernel, *block), x.dtype)
             columns = self.columns
 
-        taps = [divmod(dilation[-1] * b, stride[-1]) for b in range(kernel[-1])]
-        phases = sorted({phase for _, phase in taps})
+        runs = _runs(kernel[-1], stride[-1], dilation[-1])
         if self.direct:
             source = x[..., None, :]  # (N, C, *outer, 1, length)
         else:
-            length = out[-1] + max(shift for shift, _ in taps)
-            source, self.framing = _frame(x, where, samples, phases, length)
+            source, self.framing = _frame(x, where, samples, runs)
+        rows_to, axis = as_rows(columns), (slice(None),) * (2 + self.outer)
         self.gathering = [
-            (to, _tap(source, where, to.dtype, shift, phases.index(phase)))
-            for to, (shift, phase) in zip(self._to(as_rows(columns)), taps, strict=True)
+            (rows_to[(*axis, run.taps)], _meeting(source, where, rows_to.dtype, run, index))
+            for index, run in enumerate(runs)
         ]
-
-    def _to(self, columns: Array) -> Iterator[Array]:
-        """The part of columns (n, C, *K, *O[:-1]) that each tap of the last axis fills."""
-        axis = 2 + self.outer
-        for b in range(columns.shape[axis]):
-            yield columns[(slice(None),) * axis + (b,)]
 
     def block(self, block: Block) -> Array:
         """The windows of a block: (n, C, *K, *O), or (C, *K, n, *O) with the samples inside."""
@@ -110,43 +103,66 @@ class Windows:
                 self.framed = first
             at = slice(None)
         for to, source in self.gathering:
-            np.copyto(to, source[(at, *(slice(None),) * (1 + self.outer), *lines)])
+            np.copyto(to, source[(at, *(slice(None),) * (2 + self.outer), *lines)])
         return self.columns
+
+
+class Run(NamedTuple):
+    """Taps of the last axis that meet one phase of it, evenly spaced."""
+
+    taps: slice
+    phase: int
+    shift: int  # where the first of them starts in its phase
+    spread: int  # how far apart they start
+
+
+def _runs(k: int, s: int, d: int) -> list[Run]:
+    """All k taps: tap b starts at s*shift + phase = d*b, so each s/gcd(s,d)-th has one phase."""
+    step = s // gcd(s, d)
+    return [
+        Run(slice(b, None, step), d * b % s, d * b // s, d // gcd(s, d))
+        for b in range(min(step, k))
+    ]
+
+
+def _meeting(source: Array, where: Where, row: np.dtype[np.void], run: Run, index: int) -> Array:
+    """What a run's taps meet in source (N, C, *outer, phases, length), in rows of the output:
+
+    (N, C, *K[:-1], taps, *O[:-1]).
+    """
+    out, kernel, stride, _, dilation = where
+    *steps, phase, step = source.strides
+    return np.ndarray(
+        (*source.shape[:2], *kernel[:-1], len(range(kernel[-1])[run.taps]), *out[:-1]),
+        row,
+        source,
+        index * phase + run.shift * step,
+        (
+            *steps[:2],
+            *(d * step for d, step in zip(dilation, steps[2:], strict=False)),
+            run.spread * step,
+            *(s * step for s, step in zip(stride, steps[2:], strict=False)),
+        ),
+    )
 
 
 def _extent(where: Where) -> Ints:
     return window_extent(where.out, where.kernel, where.stride, where.dilation)
 
 
-def _tap(source: Array, where: Where, row: np.dtype[np.void], shift: int, phase: int) -> Array:
-    """What one tap of the last axis meets, as rows: (N, C, *K[:-1], *O[:-1])."""
-    out, kernel, stride, _, dilation = where
-    steps = source.strides[2:-2]
-    return np.ndarray(
-        (*source.shape[:2], *kernel[:-1], *out[:-1]),
-        row,
-        source,
-        phase * source.strides[-2] + shift * source.strides[-1],
-        (
-            *source.strides[:2],
-            *(d * step for d, step in zip(dilation, steps, strict=False)),
-            *(s * step for s, step in zip(stride, steps, strict=False)),
-        ),
-    )
-
-
 def _frame(
-    x: Array, where: Where, samples: int, phases: list[int], length: int
+    x: Array, where: Where, samples: int, runs: list[Run]
 ) -> tuple[Array, list[tuple[Array, Array]]]:
     """A buffer (n, C, *outer, phases, length) of zeros, and the copies that bring x into it."""
-    shape = (samples, x.shape[1], *_extent(where)[:-1], len(phases), length)
+    length = -(-_extent(where)[-1] // where.stride[-1])
+    shape = (samples, x.shape[1], *_extent(where)[:-1], len(runs), length)
     frame = workspace("frame", shape, x.dtype)
     frame.fill(0)
     *outer, last = where.before
     meets = [_meet(*axis) for axis in zip(x.shape[2:-1], outer, shape[2:-2], strict=True)]
     copies = []
-    for index, phase in enumerate(phases):
-        to_last, x_last = _meet(x.shape[-1], last, length, where.stride[-1], phase)
+    for index, run in enumerate(runs):
+        to_last, x_last = _meet(x.shape[-1], last, length, where.stride[-1], run.phase)
         to = frame[last_axes([*(to for to, _ in meets), index, to_last])]
         part = x[last_axes([*(at for _, at in meets), x_last])]
         if part.shape[-1] and part.strides[-1] == part.itemsize:

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-WORTH_SHARING = 1 << 18  # elements to work on, below which waking a thread costs more
+WORTH_SHARING = 1 << 20  # elements to work on, below which waking a thread costs more
 
 
 @cache
