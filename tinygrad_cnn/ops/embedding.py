@@ -32,7 +32,7 @@ def embedding(
     """
     if weight.ndim != 2:
         raise ShapeError(f"embedding: the table must have shape (V, D), got {weight.shape}")
-    places, V = index_array(indices), weight.shape[0]
+    places, V = index_array(indices, "embedding: indices"), weight.shape[0]
     if places.size and not 0 <= places.min() <= places.max() < V:
         raise IndexingError(
             f"embedding: indices lie in 0..{V - 1} for a table of {V} rows, got {places.min()}.."
@@ -65,7 +65,7 @@ def one_hot(labels: Any, /, *, num_classes: int = -1) -> Any:
     array([[1, 0, 0],
            [0, 0, 1]])
     """
-    k = index_array(labels)
+    k = index_array(labels, "one_hot: labels")
     size = int(k.max(initial=-1)) + 1 if num_classes == -1 else num_classes
     if k.size and not (k.min() >= 0 and k.max() < size):
         raise IndexingError(

@@ -112,7 +112,7 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
             raise AxisError(f"take: names an axis unless x has exactly one, got shape {x.shape}")
         axis = 0
     axis = normalize_axis(axis, x.ndim, "take")
-    return getitem(x, (*[slice(None)] * axis, index_array(indices)))
+    return getitem(x, (*[slice(None)] * axis, index_array(indices, "take: indices")))
 
 
 def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
@@ -121,7 +121,7 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
     x and indices have equally many axes; those but `axis` broadcast.
     """
     axis = normalize_axis(axis, x.ndim, "take_along_axis")
-    indices = index_array(indices)
+    indices = index_array(indices, "take_along_axis: indices")
     if indices.ndim != x.ndim:
         raise ShapeError(
             f"take_along_axis: indices must have as many axes as x, got x {x.shape}, indices "
@@ -135,9 +135,9 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
     return getitem(x, tuple(grid))
 
 
-def index_array(indices: Any) -> np.ndarray:
-    """Integers to index with, as an array."""
+def index_array(indices: Any, what: str) -> np.ndarray:
+    """Integers to index with, as an array; `what` they are, for the error message."""
     array = np.asarray(indices.data if isinstance(indices, Tensor) else indices)
     if array.dtype.kind not in "iu":
-        raise DTypeError(f"indices must be integers, got dtype {array.dtype}")
+        raise DTypeError(f"{what} must be integers, got dtype {array.dtype}")
     return array
