@@ -17,6 +17,7 @@ from tinygrad_cnn.kernels.geometry import Array
 
 SMALL = 1_000_000  # multiplications of one unpacked product
 VECTORS = 64  # columns are taken in fours of AVX-512 vectors
+TOGETHER = 1 << 15  # entries of small products that are computed first and added up then
 TRANSPOSED_SIZE = 1200  # entries of a product a @ b.T that is still computed unpacked
 
 
@@ -69,8 +70,8 @@ class TransposedSum:
         if self.rows * self.columns < min(M * K, 128):  # M or K has no useful divisor
             self.rows, self.columns = M, K
         self.length = max(SMALL // (self.rows * self.columns), 1)
-        self.shape = (Q, M // self.rows, K // self.columns, self.rows, self.columns)
-        self.tiles = np.zeros(self.shape, dtype)
+        shape = (Q, M // self.rows, K // self.columns, self.rows, self.columns)
+        self.tiles = np.zeros(shape, dtype)
 
     def add(self, a: Array, b: Array) -> None:
         """Add a (N, Q, M, S) times b (N, Q, K, S), transposed and summed over N."""
@@ -78,15 +79,19 @@ class TransposedSum:
         length = _divisor(S, self.length)
         if length < min(S, self.length) // 8:
             length = S
-        a = a.reshape(N, Q, -1, 1, self.rows, S // length, length)
-        b = b.reshape(N, Q, 1, -1, self.columns, S // length, length)
-        for n in range(N):
-            for part in range(S // length):
-                out = workspace("tiles", self.shape, self.tiles.dtype)
-                np.matmul(a[n, ..., part, :], b[n, ..., part, :].swapaxes(3, 4), out=out)
-                self.tiles += out
+        parts = S // length
+        a = a.reshape(N, Q, -1, 1, self.rows, parts, length).transpose(0, 5, 1, 2, 3, 4, 6)
+        b = b.reshape(N, Q, 1, -1, self.columns, parts, length).transpose(0, 5, 1, 2, 3, 6, 4)
+        together = max(1, TOGETHER // (parts * self.tiles.size))
+        for n in range(0, N, together):
+            shape = (min(together, N - n), parts, *self.tiles.shape)
+            products = workspace("products", shape, self.tiles.dtype)
+            np.matmul(a[n : n + together], b[n : n + together], out=products)
+            self.tiles += (
+                products.sum((0, 1)) if products.size > self.tiles.size else products[0, 0]
+            )
 
     def total(self) -> Array:
         """The sum so far: (Q, M, K)."""
-        Q, m, k, rows, columns = self.shape
+        Q, m, k, rows, columns = self.tiles.shape
         return self.tiles.swapaxes(2, 3).reshape(Q, m * rows, k * columns)
