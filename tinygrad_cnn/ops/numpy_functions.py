@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_cnn.core.registry import functions as f
 from tinygrad_cnn.core.tensor import Tensor, wrap
 from tinygrad_cnn.errors import ConfigError, DTypeError
+from tinygrad_cnn.ops import fourier
 from tinygrad_cnn.ops.numpy_ufuncs import refuse_lost_gradient
 
 ADAPTERS: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -474,9 +475,20 @@ def _nan_to_num(
     return f.where(x == -np.inf, -largest if neginf is None else neginf, x)
 
 
-@implements(np.isclose)
-def _isclose(a: Any, b: Any, *tolerances: Any, **options: Any) -> Any:
-    return _as_tensors(np.isclose(_plain(a), _plain(b), *tolerances, **options))
+def _without_derivative(function: Any) -> None:
+    """NumPy's own answer: integers and truth values, from which no gradient is missing."""
+
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        return _as_tensors(function(*_plain(args), **_plain(kwargs)))
+
+    implements(function)(answer)
+
+
+for _function in (
+    *(np.argpartition, np.argwhere, np.digitize, np.flatnonzero, np.isclose, np.iscomplex),
+    *(np.isin, np.isneginf, np.isposinf, np.isreal, np.lexsort, np.nonzero, np.searchsorted),
+):
+    _without_derivative(_function)
 
 
 # -- elementwise functions that are no ufuncs -----------------------------------------------------
@@ -632,3 +644,41 @@ def _svd(
 @implements(np.linalg.norm)
 def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     return f.norm(_tensor(x), ord=ord, axis=axis, keepdims=keepdims)
+
+
+# -- Fourier transforms ---------------------------------------------------------------------------
+
+
+def _transform(name: str) -> None:
+    """np.fft's transform along one axis: norm=None is "backward"."""
+
+    def transform(a: Any, n: Any = None, axis: int = -1, norm: Any = None) -> Any:
+        return getattr(fourier, name)(_tensor(a), n=n, axis=axis, norm=norm or "backward")
+
+    implements(getattr(np.fft, name))(transform)
+
+
+def _transform_axes(name: str, target: str, axes: Any) -> None:
+    """The same along several."""
+
+    def transform(a: Any, s: Any = None, axes: Any = axes, norm: Any = None) -> Any:
+        return getattr(fourier, target)(_tensor(a), s=s, axes=axes, norm=norm or "backward")
+
+    implements(getattr(np.fft, name))(transform)
+
+
+for _name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):
+    _transform(_name)
+for _name in ("fft", "ifft", "rfft", "irfft"):
+    _transform_axes(f"{_name}n", f"{_name}n", None)
+    _transform_axes(f"{_name}2", f"{_name}n", (-2, -1))
+
+
+@implements(np.fft.fftshift)
+def _fftshift(x: Any, axes: Any = None) -> Any:
+    return fourier.fftshift(_tensor(x), axes=axes)
+
+
+@implements(np.fft.ifftshift)
+def _ifftshift(x: Any, axes: Any = None) -> Any:
+    return fourier.ifftshift(_tensor(x), axes=axes)
