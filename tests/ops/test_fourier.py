@@ -14,17 +14,6 @@ COMPLEX_INPUT = (
     *("fft", "ifft", "irfft", "hfft", "fftn", "ifftn", "irfftn"),
     *("fft2", "ifft2", "irfft2"),
 )
-    "fft",
-    "ifft",
-    "irfft",
-    "hfft",
-    "fftn",
-    "ifftn",
-    "irfftn",
-    "fft2",
-    "ifft2",
-    "irfft2",
-)
 REAL_INPUT = ("rfft", "ihfft", "rfftn", "rfft2", "fftshift", "ifftshift")
 
 
