@@ -1,9 +1,10 @@
-"""Multi-head attention."""
+"""Attention: over the positions of a sequence, and over the channels of an image."""
 
 from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,12 @@ from tinygrad_cnn.errors import ShapeError
 from tinygrad_cnn.nn import functional as F
 from tinygrad_cnn.nn import init
 from tinygrad_cnn.nn._options import divides, empty, probability
+from tinygrad_cnn.nn.activation import ReLU, Sigmoid
+from tinygrad_cnn.nn.convolution import Conv2d
 from tinygrad_cnn.nn.functional import Array
 from tinygrad_cnn.nn.linear import Linear
 from tinygrad_cnn.nn.module import Module
+from tinygrad_cnn.nn.pooling import AdaptiveAvgPool2d
 
 
 class MultiheadAttention(Module):
@@ -27,7 +31,8 @@ class MultiheadAttention(Module):
 
     Masks are those of PyTorch: `key_padding_mask` (N, S), True for keys to be left out;
     `attn_mask` (L, S) or (N * heads, L, S), True for pairs to be left out, or numbers to be added
-    to the scores. Vaswani et al. 2017, "Attention Is All You Need", section 3.2.2.
+    to the scores. A query that may look at no key gets the output projection of 0.
+    Vaswani et al. 2017, "Attention Is All You Need", section 3.2.2.
 
     >>> import numpy as np, tinygrad_cnn as tg
     >>> attention = tg.nn.MultiheadAttention(8, num_heads=2, batch_first=True)
@@ -91,7 +96,7 @@ class MultiheadAttention(Module):
             for x, weight, bias in zip((query, key, value), *self._projections(), strict=True)
         )  # (N, heads, L or S, D)
         mask = _combine(attn_mask, key_padding_mask, q.shape)
-        weights = F.attention_weights(q, k, mask, is_causal)  # (N, heads, L, S)
+        weights = ops.attention_weights(q, k, mask, is_causal=is_causal)  # (N, heads, L, S)
         y = ops.matmul(F.dropout(weights, self.dropout, self.training), v)  # (N, heads, L, D)
         y = ops.permute_dims(y, (0, 2, 1, 3))  # (N, L, heads, D)
         y = self.out_proj(ops.reshape(y, (*y.shape[:2], self.embed_dim)))
@@ -144,6 +149,36 @@ def _combine(attn_mask: Array | None, padding: Array | None, q_shape: tuple[int,
         return None
     if all(mask.dtype == bool for mask in masks):
         return ~functools.reduce(operator.or_, masks)
-    low = np.finfo(np.float32).min / 4  # far below any score, and far from overflow when added
-    added = [ops.where(mask, low, 0.0) if mask.dtype == bool else mask for mask in masks]
+    added = [ops.where(mask, -np.inf, 0.0) if mask.dtype == bool else mask for mask in masks]
     return functools.reduce(operator.add, added)
+
+
+class SqueezeExcitation(Module):
+    """y = x * s, s[n,c] = sigmoid(W2 relu(W1 mean over positions of x[n] + b1) + b2).
+
+    Each channel of x (N, C, H, W) is scaled by a number in 0..1 that all channels together decide,
+    through a layer of `squeeze_channels`. Hu et al. 2018, "Squeeze-and-Excitation Networks",
+    equations 2 to 4.
+
+    >>> import numpy as np, tinygrad_cnn as tg
+    >>> tg.nn.SqueezeExcitation(8, squeeze_channels=2)(tg.Tensor(np.ones((4, 8, 5, 5)))).shape
+    (4, 8, 5, 5)
+    """
+
+    def __init__(
+        self,
+        input_channels: int,
+        squeeze_channels: int,
+        activation: Callable[[], Module] = ReLU,
+        scale_activation: Callable[[], Module] = Sigmoid,
+    ) -> None:
+        super().__init__()
+        self.avgpool = AdaptiveAvgPool2d(1)
+        self.fc1 = Conv2d(input_channels, squeeze_channels, 1)
+        self.fc2 = Conv2d(squeeze_channels, input_channels, 1)
+        self.activation = activation()
+        self.scale_activation = scale_activation()
+
+    def forward(self, x: Array) -> Array:
+        squeezed = self.activation(self.fc1(self.avgpool(x)))  # (N, squeeze_channels, 1, 1)
+        return x * self.scale_activation(self.fc2(squeezed))

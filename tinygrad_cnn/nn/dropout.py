@@ -41,6 +41,12 @@ class Dropout(_Dropout):
     function = staticmethod(F.dropout)
 
 
+class AlphaDropout(_Dropout):
+    """Dropout that keeps mean 0 and variance 1, for `SELU`. Klambauer et al. 2017, section 3."""
+
+    function = staticmethod(F.alpha_dropout)
+
+
 class Dropout1d(_Dropout):
     """Drops whole channels of x (N, C, L)."""
 

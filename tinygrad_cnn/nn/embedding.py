@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tinygrad_cnn.errors import ConfigError
+from typing import Self
+
+from numpy.typing import ArrayLike
+
+from tinygrad_cnn.core.tensor import Parameter, Tensor
+from tinygrad_cnn.errors import ConfigError, ShapeError
 from tinygrad_cnn.nn import functional as F
 from tinygrad_cnn.nn import init
 from tinygrad_cnn.nn._options import empty, positive
@@ -13,7 +18,8 @@ from tinygrad_cnn.nn.module import Module
 class Embedding(Module):
     """y[..., :] = weight[indices[...], :]; weight (num_embeddings, embedding_dim), start N(0, 1).
 
-    The row `padding_idx` starts at 0 and gets no gradient.
+    The row `padding_idx` starts at 0 and gets no gradient. Rows that are looked up and are longer
+    than `max_norm`, in the norm of order `norm_type`, are cut to that length.
 
     >>> import tinygrad_cnn as tg
     >>> tg.nn.Embedding(100, 16)(tg.Tensor([[1, 2, 3]])).shape
@@ -21,7 +27,12 @@ class Embedding(Module):
     """
 
     def __init__(
-        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
     ) -> None:
         super().__init__()
         positive(self, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
@@ -33,6 +44,8 @@ class Embedding(Module):
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        self.max_norm = max_norm
+        self.norm_type = norm_type
         self.weight = empty(num_embeddings, embedding_dim)
         self.reset_parameters()
 
@@ -43,8 +56,23 @@ class Embedding(Module):
             self.weight.data[self.padding_idx] = 0
 
     def forward(self, indices: Array) -> Array:
-        return F.embedding(indices, self.weight, self.padding_idx)
+        return F.embedding(indices, self.weight, self.padding_idx, self.max_norm, self.norm_type)
+
+    @classmethod
+    def from_pretrained(
+        cls, embeddings: ArrayLike | Tensor, freeze: bool = True, padding_idx: int | None = None
+    ) -> Self:
+        """A table (V, D) that is there already, and is trained further unless `freeze`."""
+        table = Parameter(embeddings, requires_grad=not freeze)
+        if table.ndim != 2:
+            raise ShapeError(f"Embedding: the table must have shape (V, D), got {table.shape}")
+        num_embeddings, embedding_dim = table.shape
+        layer = cls(num_embeddings, embedding_dim, padding_idx)
+        layer.weight = table
+        return layer
 
     def extra_repr(self) -> str:
-        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+        usual = {"padding_idx": None, "max_norm": None, "norm_type": 2.0}
+        given = {k: getattr(self, k) for k, default in usual.items() if getattr(self, k) != default}
+        options = [f"{name}={value}" for name, value in given.items()]
+        return ", ".join([f"{self.num_embeddings}", f"{self.embedding_dim}", *options])

@@ -10,12 +10,11 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
 from tinygrad_cnn import ops
-from tinygrad_cnn.core.tensor import Tensor, wrap
-from tinygrad_cnn.errors import DTypeError, ShapeError
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.errors import ShapeError
 from tinygrad_cnn.ops.axes import normalize_axis
+from tinygrad_cnn.ops.rearrange import pad_sides
 from tinygrad_cnn.ops.windows import SizeLike
 
 Array: TypeAlias = Any
@@ -154,8 +153,9 @@ def max_pool1d(
     padding: SizeLike = 0,
     dilation: SizeLike = 1,
     ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Array:
-    """The maximum over windows of x (N, C, L)."""
+    """The maximum over windows of x (N, C, L), with its places if `return_indices`."""
     return ops.max_pool1d(
         x,
         kernel_size=kernel_size,
@@ -163,6 +163,7 @@ def max_pool1d(
         padding=padding,
         dilation=dilation,
         ceil_mode=ceil_mode,
+        return_indices=return_indices,
     )
 
 
@@ -173,8 +174,9 @@ def max_pool2d(
     padding: SizeLike = 0,
     dilation: SizeLike = 1,
     ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Array:
-    """The maximum over windows of x (N, C, H, W)."""
+    """The maximum over windows of x (N, C, H, W), with its places if `return_indices`."""
     return ops.max_pool2d(
         x,
         kernel_size=kernel_size,
@@ -182,6 +184,7 @@ def max_pool2d(
         padding=padding,
         dilation=dilation,
         ceil_mode=ceil_mode,
+        return_indices=return_indices,
     )
 
 
@@ -192,8 +195,9 @@ def max_pool3d(
     padding: SizeLike = 0,
     dilation: SizeLike = 1,
     ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Array:
-    """The maximum over windows of x (N, C, D, H, W)."""
+    """The maximum over windows of x (N, C, D, H, W), with its places if `return_indices`."""
     return ops.max_pool3d(
         x,
         kernel_size=kernel_size,
@@ -201,6 +205,64 @@ def max_pool3d(
         padding=padding,
         dilation=dilation,
         ceil_mode=ceil_mode,
+        return_indices=return_indices,
+    )
+
+
+def max_unpool1d(
+    x: Array,
+    indices: Array,
+    kernel_size: SizeLike,
+    stride: SizeLike | None = None,
+    padding: SizeLike = 0,
+    output_size: SizeLike | None = None,
+) -> Array:
+    """x (N, C, L) back at the places that a max pooling took it from, 0 elsewhere."""
+    return ops.max_unpool1d(
+        x,
+        indices,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        output_size=output_size,
+    )
+
+
+def max_unpool2d(
+    x: Array,
+    indices: Array,
+    kernel_size: SizeLike,
+    stride: SizeLike | None = None,
+    padding: SizeLike = 0,
+    output_size: SizeLike | None = None,
+) -> Array:
+    """x (N, C, H, W) back at the places that a max pooling took it from, 0 elsewhere."""
+    return ops.max_unpool2d(
+        x,
+        indices,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        output_size=output_size,
+    )
+
+
+def max_unpool3d(
+    x: Array,
+    indices: Array,
+    kernel_size: SizeLike,
+    stride: SizeLike | None = None,
+    padding: SizeLike = 0,
+    output_size: SizeLike | None = None,
+) -> Array:
+    """x (N, C, D, H, W) back at the places that a max pooling took it from, 0 elsewhere."""
+    return ops.max_unpool3d(
+        x,
+        indices,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        output_size=output_size,
     )
 
 
@@ -272,7 +334,7 @@ def lp_pool1d(
     stride: SizeLike | None = None,
     ceil_mode: bool = False,
 ) -> Array:
-    """(sum |x|^p)^(1/p) over windows of x (N, C, L), p = norm_type."""
+    """(sum x^p)^(1/p) over windows of x (N, C, L), p = norm_type."""
     return ops.lp_pool1d(
         x, norm_type=norm_type, kernel_size=kernel_size, stride=stride, ceil_mode=ceil_mode
     )
@@ -285,8 +347,21 @@ def lp_pool2d(
     stride: SizeLike | None = None,
     ceil_mode: bool = False,
 ) -> Array:
-    """(sum |x|^p)^(1/p) over windows of x (N, C, H, W), p = norm_type."""
+    """(sum x^p)^(1/p) over windows of x (N, C, H, W), p = norm_type."""
     return ops.lp_pool2d(
+        x, norm_type=norm_type, kernel_size=kernel_size, stride=stride, ceil_mode=ceil_mode
+    )
+
+
+def lp_pool3d(
+    x: Array,
+    norm_type: float,
+    kernel_size: SizeLike,
+    stride: SizeLike | None = None,
+    ceil_mode: bool = False,
+) -> Array:
+    """(sum x^p)^(1/p) over windows of x (N, C, D, H, W), p = norm_type."""
+    return ops.lp_pool3d(
         x, norm_type=norm_type, kernel_size=kernel_size, stride=stride, ceil_mode=ceil_mode
     )
 
@@ -304,6 +379,21 @@ def adaptive_avg_pool2d(x: Array, output_size: SizeLike) -> Array:
 def adaptive_avg_pool3d(x: Array, output_size: SizeLike) -> Array:
     """Means over windows that cover x (N, C, D, H, W) evenly."""
     return ops.adaptive_avg_pool3d(x, output_size=output_size)
+
+
+def adaptive_max_pool1d(x: Array, output_size: SizeLike, return_indices: bool = False) -> Array:
+    """Maxima over windows that cover x (N, C, L) evenly."""
+    return ops.adaptive_max_pool1d(x, output_size=output_size, return_indices=return_indices)
+
+
+def adaptive_max_pool2d(x: Array, output_size: SizeLike, return_indices: bool = False) -> Array:
+    """Maxima over windows that cover x (N, C, H, W) evenly."""
+    return ops.adaptive_max_pool2d(x, output_size=output_size, return_indices=return_indices)
+
+
+def adaptive_max_pool3d(x: Array, output_size: SizeLike, return_indices: bool = False) -> Array:
+    """Maxima over windows that cover x (N, C, D, H, W) evenly."""
+    return ops.adaptive_max_pool3d(x, output_size=output_size, return_indices=return_indices)
 
 
 # -- activations ------------------------------------------------------------------------------
@@ -324,9 +414,64 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     return ops.leaky_relu(x, negative_slope=negative_slope)
 
 
+def prelu(x: Array, weight: Array) -> Array:
+    """x where x > 0, else weight * x: one weight, or one a channel."""
+    return ops.prelu(x, weight)
+
+
+def rrelu(x: Array, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Array:
+    """x where x > 0, else r * x, r drawn from lower..upper; the mean of them outside training."""
+    return ops.rrelu(x, lower=lower, upper=upper, training=training)
+
+
+def hardtanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
+    """x limited to [min_val, max_val]."""
+    return ops.hardtanh(x, min_val=min_val, max_val=max_val)
+
+
+def hardsigmoid(x: Array) -> Array:
+    """relu6(x + 3) / 6."""
+    return ops.hardsigmoid(x)
+
+
+def hardswish(x: Array) -> Array:
+    """x * relu6(x + 3) / 6."""
+    return ops.hardswish(x)
+
+
+def hardshrink(x: Array, lambd: float = 0.5) -> Array:
+    """x where |x| > lambd, else 0."""
+    return ops.hardshrink(x, lambd=lambd)
+
+
+def softshrink(x: Array, lambd: float = 0.5) -> Array:
+    """x moved towards 0 by lambd, and 0 where it would pass it."""
+    return ops.softshrink(x, lambd=lambd)
+
+
+def tanhshrink(x: Array) -> Array:
+    """x - tanh(x)."""
+    return ops.tanhshrink(x)
+
+
+def threshold(x: Array, threshold: float, value: float) -> Array:
+    """x where x > threshold, else value."""
+    return ops.threshold(x, threshold, value)
+
+
 def elu(x: Array, alpha: float = 1.0) -> Array:
     """x where x > 0, else alpha * (exp(x) - 1)."""
     return ops.elu(x, alpha=alpha)
+
+
+def celu(x: Array, alpha: float = 1.0) -> Array:
+    """x where x > 0, else alpha * (exp(x / alpha) - 1)."""
+    return ops.celu(x, alpha=alpha)
+
+
+def selu(x: Array) -> Array:
+    """1.0507 * elu(x, 1.6733): keeps mean 0 and variance 1."""
+    return ops.selu(x)
 
 
 def gelu(x: Array, approximate: Literal["none", "tanh"] = "none") -> Array:
@@ -349,9 +494,34 @@ def tanh(x: Array) -> Array:
     return ops.tanh(x)
 
 
-def softplus(x: Array, beta: float = 1.0) -> Array:
-    """log(1 + exp(beta * x)) / beta."""
-    return ops.softplus(x) if beta == 1.0 else ops.softplus(x * beta) / beta
+def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
+    """log(1 + exp(beta * x)) / beta, and x itself where beta * x > threshold."""
+    return ops.where(x * beta > threshold, x, ops.softplus(x * beta) * (1 / beta))
+
+
+def logsigmoid(x: Array) -> Array:
+    """log(1 / (1 + exp(-x)))."""
+    return ops.logsigmoid(x)
+
+
+def softsign(x: Array) -> Array:
+    """x / (1 + |x|)."""
+    return ops.softsign(x)
+
+
+def mish(x: Array) -> Array:
+    """x * tanh(softplus(x))."""
+    return ops.mish(x)
+
+
+def glu(x: Array, dim: int = -1) -> Array:
+    """a * sigmoid(b), a and b the halves of x along the axis `dim`."""
+    return ops.glu(x, axis=dim)
+
+
+def softmin(x: Array, dim: int = -1) -> Array:
+    """softmax(-x) along the axis `dim`."""
+    return ops.softmin(x, axis=dim)
 
 
 def softmax(x: Array, dim: int = -1) -> Array:
@@ -412,6 +582,34 @@ def group_norm(
     return ops.group_norm(x, num_groups, weight, bias, eps=eps)
 
 
+def instance_norm(
+    x: Array,
+    running_mean: Array | None = None,
+    running_var: Array | None = None,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Array:
+    """Normalise every channel of each sample of x (N, C, ...); running statistics follow."""
+    return ops.instance_norm(
+        x,
+        weight,
+        bias,
+        running_mean=_values(running_mean),
+        running_var=_values(running_var),
+        use_input_stats=use_input_stats,
+        momentum=momentum,
+        eps=eps,
+    )
+
+
+def normalize(x: Array, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Array:
+    """x / max(|x|, eps), |x| the p-norm along the axis `dim`."""
+    return ops.normalize(x, ord=p, axis=dim, eps=eps)
+
+
 def dropout(x: Array, p: float = 0.5, training: bool = True) -> Array:
     """Each element 0 with probability p, else x / (1 - p); x itself outside training."""
     return ops.dropout(x, p=p, training=training)
@@ -430,6 +628,11 @@ def dropout2d(x: Array, p: float = 0.5, training: bool = True) -> Array:
 def dropout3d(x: Array, p: float = 0.5, training: bool = True) -> Array:
     """Dropout of whole channels of x (N, C, D, H, W)."""
     return ops.dropout2d(x, p=p, training=training)
+
+
+def alpha_dropout(x: Array, p: float = 0.5, training: bool = False) -> Array:
+    """Dropout that keeps mean 0 and variance 1, for `selu`."""
+    return ops.alpha_dropout(x, p=p, training=training)
 
 
 # -- losses -----------------------------------------------------------------------------------
@@ -505,6 +708,101 @@ def binary_cross_entropy_with_logits(
     )
 
 
+def binary_cross_entropy(
+    x: Array, target: Array, weight: Array | None = None, reduction: Reduction = "mean"
+) -> Array:
+    """-(target log x + (1 - target) log(1 - x)), x probabilities."""
+    return ops.binary_cross_entropy(x, target, weight=weight, reduction=reduction)
+
+
+def kl_div(
+    x: Array,
+    target: Array,
+    reduction: Literal["mean", "sum", "none", "batchmean"] = "mean",
+    log_target: bool = False,
+) -> Array:
+    """target (log target - x), x log-probabilities; "batchmean" is the divergence a sample."""
+    return ops.kl_div(x, target, reduction=reduction, log_target=log_target)
+
+
+def huber_loss(x: Array, target: Array, reduction: Reduction = "mean", delta: float = 1.0) -> Array:
+    """d^2 / 2 where d = |x - target| <= delta, else delta (d - delta/2)."""
+    return ops.huber_loss(x, target, reduction=reduction, delta=delta)
+
+
+def soft_margin_loss(x: Array, target: Array, reduction: Reduction = "mean") -> Array:
+    """log(1 + exp(-target x)), targets 1 or -1."""
+    return ops.soft_margin_loss(x, target, reduction=reduction)
+
+
+def hinge_embedding_loss(
+    x: Array, target: Array, margin: float = 1.0, reduction: Reduction = "mean"
+) -> Array:
+    """x where target is 1, max(0, margin - x) where it is -1."""
+    return ops.hinge_embedding_loss(x, target, margin=margin, reduction=reduction)
+
+
+def margin_ranking_loss(
+    x1: Array, x2: Array, target: Array, margin: float = 0.0, reduction: Reduction = "mean"
+) -> Array:
+    """max(0, margin - target (x1 - x2)), targets 1 or -1."""
+    return ops.margin_ranking_loss(x1, x2, target, margin=margin, reduction=reduction)
+
+
+def multi_margin_loss(
+    x: Array,
+    target: Array,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Array | None = None,
+    reduction: Reduction = "mean",
+) -> Array:
+    """The hinge loss of several classes: scores x (N, C), labels (N,)."""
+    return ops.multi_margin_loss(x, target, p=p, margin=margin, weight=weight, reduction=reduction)
+
+
+def multilabel_soft_margin_loss(
+    x: Array, target: Array, weight: Array | None = None, reduction: Reduction = "mean"
+) -> Array:
+    """Binary cross-entropy with logits, averaged over the classes (N, C)."""
+    return ops.multilabel_soft_margin_loss(x, target, weight=weight, reduction=reduction)
+
+
+def cosine_embedding_loss(
+    x1: Array, x2: Array, target: Array, margin: float = 0.0, reduction: Reduction = "mean"
+) -> Array:
+    """1 - cos(x1, x2) where target is 1, max(0, cos(x1, x2) - margin) where it is -1."""
+    return ops.cosine_embedding_loss(x1, x2, target, margin=margin, reduction=reduction)
+
+
+def triplet_margin_loss(
+    anchor: Array,
+    positive: Array,
+    negative: Array,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
+    reduction: Reduction = "mean",
+) -> Array:
+    """max(0, margin + d(anchor, positive) - d(anchor, negative))."""
+    return ops.triplet_margin_loss(
+        anchor, positive, negative, margin=margin, p=p, eps=eps, swap=swap, reduction=reduction
+    )
+
+
+def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8) -> Array:
+    """The cosine of the angle between vectors along the axis `dim`."""
+    return ops.cosine_similarity(x1, x2, axis=dim, eps=eps)
+
+
+def pairwise_distance(
+    x1: Array, x2: Array, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Array:
+    """The p-norm of x1 - x2 along the last axis."""
+    return ops.pairwise_distance(x1, x2, ord=p, eps=eps, keepdims=keepdim)
+
+
 # -- look-up and attention --------------------------------------------------------------------
 
 
@@ -512,32 +810,24 @@ def one_hot(labels: Array, num_classes: int = -1) -> Array:
     """y[..., k] = 1 where k is the label, else 0: integers (...) -> integers (..., num_classes).
 
     -1 classes: as many as the largest label needs.
-
-    >>> import numpy as np
-    >>> one_hot(np.array([0, 2]))
-    array([[1, 0, 0],
-           [0, 0, 1]])
     """
-    k = _values(labels)
-    if k.dtype.kind not in "iu":
-        raise DTypeError(f"one_hot: labels are integers, got {k.dtype}")
-    size = int(k.max(initial=-1)) + 1 if num_classes == -1 else num_classes
-    if k.size and not (k.min() >= 0 and k.max() < size):
-        raise ShapeError(
-            f"one_hot: labels lie in 0..num_classes-1, got {k.min()}..{k.max()} with "
-            f"num_classes={size}"
-        )
-    y = (k[..., None] == np.arange(size)).astype(np.int64)
-    return wrap(y, None) if isinstance(labels, Tensor) else y
+    return ops.one_hot(labels, num_classes=num_classes)
 
 
-def embedding(indices: Array, weight: Array, padding_idx: int | None = None) -> Array:
-    """The rows weight[indices]; the row `padding_idx` gets no gradient."""
-    rows = ops.embedding(indices, weight)
-    if padding_idx is None or not isinstance(rows, Tensor):
-        return rows
-    padding = _values(indices) == padding_idx % weight.shape[0]
-    return ops.where(padding[..., None], rows.detach(), rows)
+def embedding(
+    indices: Array,
+    weight: Array,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+) -> Array:
+    """The rows weight[indices]; the row `padding_idx` gets no gradient.
+
+    Rows longer than `max_norm` are first cut to that length, in the table itself.
+    """
+    return ops.embedding(
+        indices, weight, padding_idx=padding_idx, max_norm=max_norm, norm_type=norm_type
+    )
 
 
 def scaled_dot_product_attention(
@@ -548,44 +838,23 @@ def scaled_dot_product_attention(
     dropout_p: float = 0.0,
     is_causal: bool = False,
     scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Array:
     """softmax(Q K^T / sqrt(E)) V; Q (..., L, E), K (..., S, E), V (..., S, D) -> (..., L, D).
 
     attn_mask (..., L, S): boolean, True where a query may look at a key; or numbers to be added
     before the softmax. A query that may look nowhere gets 0. `is_causal`: only at keys j <= i.
-    Vaswani et al. 2017, "Attention Is All You Need", eq. 1.
-
-    >>> import numpy as np
-    >>> q = k = np.zeros((1, 2, 4))
-    >>> v = np.array([[[0.0], [1.0]]])
-    >>> scaled_dot_product_attention(q, k, v, is_causal=True).ravel()
-    array([0. , 0.5])
     """
-    weights = attention_weights(query, key, attn_mask, is_causal, scale)
-    return ops.matmul(ops.dropout(weights, p=dropout_p), value)
-
-
-def attention_weights(
-    query: Array,
-    key: Array,
-    attn_mask: Array | None = None,
-    is_causal: bool = False,
-    scale: float | None = None,
-) -> Array:
-    """softmax(Q K^T / sqrt(E)), (..., L, S): how much each query looks at each key."""
-    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    scores = ops.matmul(query * factor, ops.matrix_transpose(key))  # (..., L, S)
-    allowed = None if attn_mask is None else _values(attn_mask)
-    if allowed is not None and allowed.dtype != bool:
-        scores, allowed = scores + attn_mask, None
-    if is_causal:
-        causal = np.tri(*scores.shape[-2:]).astype(bool)
-        allowed = causal if allowed is None else allowed & causal
-    if allowed is None:
-        return ops.softmax(scores)
-    # Not -inf: a row of them alone would be inf - inf. The second `where` makes such a row 0.
-    low = np.finfo(scores.dtype).min / 2
-    return ops.where(allowed, ops.softmax(ops.where(allowed, scores, low)), 0.0)
+    return ops.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask,
+        dropout_p=dropout_p,
+        is_causal=is_causal,
+        scale=scale,
+        enable_gqa=enable_gqa,
+    )
 
 
 # -- shape ------------------------------------------------------------------------------------
@@ -620,8 +889,15 @@ def unflatten(x: Array, dim: int, sizes: Sequence[int]) -> Array:
     return ops.reshape(x, (*x.shape[:axis], *full, *x.shape[axis + 1 :]))
 
 
-def pad(x: Array, pad: Sequence[int], value: float = 0.0) -> Array:
-    """Add `value` around x: pad = (before, after) of the last axis, then of the one before, ...
+def pad(
+    x: Array,
+    pad: Sequence[int],
+    mode: Literal["constant", "reflect", "replicate", "circular"] = "constant",
+    value: float | None = None,
+) -> Array:
+    """More at the ends of x: pad = (before, after) of the last axis, then of the one before, ...
+
+    Negative numbers take away. `value` is what "constant" fills with, 0 unless given.
 
     >>> import numpy as np
     >>> pad(np.ones((1, 2)), (1, 0))
@@ -634,7 +910,66 @@ def pad(x: Array, pad: Sequence[int], value: float = 0.0) -> Array:
         )
     widths = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
     untouched = [(0, 0)] * (len(x.shape) - len(widths))
-    return ops.pad(x, (*untouched, *widths[::-1]), value=value)
+    return pad_sides(x, [*untouched, *widths[::-1]], mode=mode, value=value or 0.0)
+
+
+def interpolate(
+    x: Array,
+    size: SizeLike | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Array:
+    """x (N, C, ...) in another size: "nearest", "linear", "bilinear", "bicubic", "area", ..."""
+    factor = tuple(scale_factor) if isinstance(scale_factor, Sequence) else scale_factor
+    return ops.interpolate(
+        x, size=size, scale_factor=factor, mode=mode, align_corners=bool(align_corners)
+    )
+
+
+def pixel_shuffle(x: Array, upscale_factor: int) -> Array:
+    """(N, C r^2, H, W) -> (N, C, H r, W r), r = upscale_factor."""
+    return ops.pixel_shuffle(x, upscale_factor=upscale_factor)
+
+
+def pixel_unshuffle(x: Array, downscale_factor: int) -> Array:
+    """(N, C, H r, W r) -> (N, C r^2, H, W), r = downscale_factor."""
+    return ops.pixel_unshuffle(x, downscale_factor=downscale_factor)
+
+
+def channel_shuffle(x: Array, groups: int) -> Array:
+    """The channels of the groups dealt out in turn."""
+    return ops.channel_shuffle(x, groups=groups)
+
+
+def unfold(
+    x: Array,
+    kernel_size: SizeLike,
+    dilation: SizeLike = 1,
+    padding: SizeLike = 0,
+    stride: SizeLike = 1,
+) -> Array:
+    """The windows of x as columns: (N, C, H, W) -> (N, C KH KW, L)."""
+    return ops.unfold(x, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
+
+
+def fold(
+    x: Array,
+    output_size: SizeLike,
+    kernel_size: SizeLike,
+    dilation: SizeLike = 1,
+    padding: SizeLike = 0,
+    stride: SizeLike = 1,
+) -> Array:
+    """Columns back into windows, overlaps added: (N, C KH KW, L) -> (N, C, *output_size)."""
+    return ops.fold(
+        x,
+        output_size=output_size,
+        kernel_size=kernel_size,
+        dilation=dilation,
+        padding=padding,
+        stride=stride,
+    )
 
 
 def _values(x: Array | None) -> Any:

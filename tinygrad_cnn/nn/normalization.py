@@ -67,12 +67,15 @@ class _BatchNorm(Module):
         self.reset_running_stats()
         _ones_and_zeros(self)
 
-    def forward(self, x: Array) -> Array:
+    def _check(self, x: Array) -> None:
         if x.ndim not in self.shapes or x.shape[1] != self.num_features:
             raise ShapeError(
                 f"{type(self).__name__}: takes {' or '.join(self.shapes.values())} with "
                 f"C = num_features = {self.num_features}, got {x.shape}"
             )
+
+    def forward(self, x: Array) -> Array:
+        self._check(x)
         return F.batch_norm(
             x,
             self.running_mean,
@@ -124,6 +127,64 @@ class BatchNorm2d(_BatchNorm):
 
 class BatchNorm3d(_BatchNorm):
     """Batch normalisation of x (N, C, D, H, W), as `BatchNorm2d`."""
+
+    shapes: ClassVar = {5: "(N, C, D, H, W)"}
+
+
+class _InstanceNorm(_BatchNorm):
+    """Over the positions, for each sample and channel by itself, in both modes.
+
+    With `track_running_stats` running statistics follow in training mode, and serve in inference.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias=bias)
+
+    def forward(self, x: Array) -> Array:
+        self._check(x)
+        return F.instance_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            use_input_stats=self.training or self.running_mean is None,
+            momentum=self.momentum or 0.0,
+            eps=self.eps,
+        )
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Instance normalisation of x (N, C, L), as `InstanceNorm2d`."""
+
+    shapes: ClassVar = {3: "(N, C, L)"}
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """y = (x - mean[n,c]) / sqrt(var[n,c] + eps) * weight[c] + bias[c]; x (N, C, H, W).
+
+    Weight and bias are there with `affine=True`. Ulyanov et al. 2016, "Instance Normalization".
+
+    >>> import numpy as np, tinygrad_cnn as tg
+    >>> y = tg.nn.InstanceNorm2d(1)(tg.Tensor(np.array([[[[0.0, 4.0]]]])))
+    >>> y.tolist()  # doctest: +ELLIPSIS
+    [[[[-0.99999..., 0.99999...]]]]
+    """
+
+    shapes: ClassVar = {4: "(N, C, H, W)"}
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Instance normalisation of x (N, C, D, H, W), as `InstanceNorm2d`."""
 
     shapes: ClassVar = {5: "(N, C, D, H, W)"}
 

@@ -14,6 +14,7 @@ element that attained it, the first on ties (window_scatter), whose transpose re
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -196,6 +197,8 @@ def _max_unpool(
     geometry = zip(x.shape[2:], kernel, stride_, padding_, strict=True)
     size = tuple((m - 1) * s - 2 * p + k for m, k, s, p in geometry)
     if output_size is not None:
+        if isinstance(output_size, Sequence) and len(output_size) == n + 2:
+            output_size = output_size[2:]  # the whole shape was given
         size = per_axis(output_size, n, "output_size", name)
     places = np.asarray(indices.data if isinstance(indices, Tensor) else indices)
     if places.shape != x.shape or places.dtype.kind not in "iu":
