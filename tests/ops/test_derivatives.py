@@ -22,7 +22,7 @@ every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 @pytest.mark.oracle
 @every_case
-@settings(max_examples=15, derandomize=True)
+@settings(max_examples=12, derandomize=True)
 @given(data=st.data())
 def test_the_function_and_its_two_derivatives_are_pytorchs(case: Case, data: Any) -> None:
     pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
@@ -32,7 +32,7 @@ def test_the_function_and_its_two_derivatives_are_pytorchs(case: Case, data: Any
 
 
 @every_case
-@settings(max_examples=8, derandomize=True)
+@settings(max_examples=5, derandomize=True)
 @given(data=st.data())
 def test_the_two_derivatives_are_the_limits_of_difference_quotients(case: Case, data: Any) -> None:
     assert_agrees_with_differences(case, Draw(data.draw))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -27,6 +27,22 @@ from tinygrad_cnn.core.modes import Observer, manual_seed, observe
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 LIBRARY = {n: o for n, o in REGISTRY.items() if o.__module__.startswith("tinygrad_cnn")}
 SEEDS = (0, 1, 2)
+
+
+def every_case_and_seed(test: Callable[[Case, int], None]) -> Callable[[Case], None]:
+    """The test of a case and a seed as one test of the case, for some seeds."""
+
+    @every_case
+    def for_all_seeds(case: Case) -> None:
+        for seed in SEEDS:
+            try:
+                test(case, seed)
+            except Exception as error:
+                error.add_note(f"seed {seed}")
+                raise
+
+    for_all_seeds.__name__ = test.__name__
+    return for_all_seeds
 
 
 # -- nobody is forgotten --------------------------------------------------------------------------
@@ -174,8 +190,7 @@ def graph(case: Case, seed: int, dtype: Any = None) -> tuple[Any, list[Any], lis
     return f, xs, [p for p in places if isinstance(p, Tensor)], f(*places)
 
 
-@every_case
-@pytest.mark.parametrize("seed", SEEDS)
+@every_case_and_seed
 def test_arrays_give_the_very_values_that_tensors_do(case: Case, seed: int) -> None:
     f, xs, _, y = graph(case, seed)
     manual_seed(0)
@@ -186,8 +201,7 @@ def test_arrays_give_the_very_values_that_tensors_do(case: Case, seed: int) -> N
     assert value.dtype == y.dtype
 
 
-@every_case
-@pytest.mark.parametrize("seed", SEEDS)
+@every_case_and_seed
 def test_gradients_are_the_same_with_a_graph_and_without(case: Case, seed: int) -> None:
     f, xs, leaves, y = graph(case, seed)
     g, vs = upstream_and_directions(f, xs, np.random.default_rng(0))
@@ -198,8 +212,7 @@ def test_gradients_are_the_same_with_a_graph_and_without(case: Case, seed: int) 
         close(plain, G, 1e-12, "gradient without a graph")
 
 
-@every_case
-@pytest.mark.parametrize("seed", SEEDS)
+@every_case_and_seed
 def test_neither_inputs_nor_the_upstream_gradient_are_written_to(case: Case, seed: int) -> None:
     f, xs, leaves, y = graph(case, seed)
     g, _ = upstream_and_directions(f, xs, np.random.default_rng(0))
@@ -213,8 +226,7 @@ def test_neither_inputs_nor_the_upstream_gradient_are_written_to(case: Case, see
         assert not any(np.shares_memory(a, b) for b in others)
 
 
-@every_case
-@pytest.mark.parametrize("seed", SEEDS)
+@every_case_and_seed
 def test_gradients_keep_the_dtype_of_their_inputs(case: Case, seed: int) -> None:
     _, _, leaves, y = graph(case, seed, np.float32)
     g = np.ones(y.shape, y.dtype)
@@ -252,8 +264,7 @@ def test_nothing_is_recorded_under_no_grad_or_for_constants(case: Case) -> None:
     assert not f(*(Tensor(x) if differentiable(x) else x for x in xs)).requires_grad
 
 
-@every_case
-@pytest.mark.parametrize("seed", range(10))
+@every_case_and_seed
 def test_a_function_does_not_return_the_very_tensor_it_was_given(case: Case, seed: int) -> None:
     # y = f(x); y += 1 would change x.
     f, xs, _ = case.sample(Seeded(seed))
