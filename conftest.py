@@ -15,6 +15,8 @@ import pytest
 
 from tinygrad_cnn.core.modes import manual_seed
 
+TESTS = Path(__file__).with_name("tests")
+
 # A slow machine is no failure: no deadlines. CI draws the same examples every time, so that a red
 # run can be repeated; at one's desk they are new every time, and those that fail are remembered.
 hypothesis.settings.register_profile("desk", deadline=None)
@@ -22,6 +24,15 @@ hypothesis.settings.register_profile(
     "ci", deadline=None, derandomize=True, database=None, print_blob=True
 )
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "desk")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Doctests are the package's: of `tests`, only the files of tests are collected.
+
+    The modules that these share would else be imported as well, those that need PyTorch included.
+    """
+    shared = TESTS in collection_path.parents and not collection_path.name.startswith("test_")
+    return True if shared and collection_path.suffix == ".py" else None
 
 
 def _modes() -> dict[ContextVar[Any], Any]:
