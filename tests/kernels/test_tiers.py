@@ -6,6 +6,7 @@ dtype, whatever the inputs' layout in memory.
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager, nullcontext
 from subprocess import run
@@ -49,7 +50,7 @@ class Draw:
         return tuple(self.int(low, high) for _ in range(self.dims))
 
     def array(self, *shape, positive=False):
-        a = self.rng.normal(size=shape)
+        a = np.asarray(self.rng.normal(size=shape))
         if self.dtype.kind == "c":
             a = a + 1j * self.rng.normal(size=shape)
         if self.special and self.draw(st.booleans()):  # ties
@@ -59,7 +60,7 @@ class Draw:
                 a = np.where(self.rng.random(shape) < 0.3, odd, a)
         if positive:
             a = np.abs(a) + 0.1
-        return self.laid_out(a.astype(self.dtype))
+        return self.laid_out(a.astype(self.dtype)) if shape else a.astype(self.dtype)
 
     def laid_out(self, a):
         layout = self.draw(st.sampled_from(["tidy", "reversed", "transposed", "stepped", "frozen"]))
@@ -76,9 +77,10 @@ class Draw:
 def conv_case(d):
     groups, kernel = d.int(1, 3), d.axes(1, 4)
     channels, filters = d.int(1, 3), d.int(1, 3)
-    if d.int(0, 5) == 0:
-        kernel = (1,) * d.dims
     size, where = d.axes(0, 9), (d.axes(1, 3), d.axes(0, 2), d.axes(1, 3))
+    ones = (1,) * d.dims
+    if d.int(0, 5) == 0:
+        kernel, where = ones, (ones, (0,) * d.dims, ones)  # every position by itself
     x = d.array(d.int(0, 4), channels * groups, *size)
     w = d.array(filters * groups, channels, *kernel)
     return x, w, *where, groups
@@ -161,13 +163,17 @@ def slope(d):
     return d.draw(st.sampled_from([0.0, 0.01, 0.3, 1.0, 1.5, -0.5]))
 
 
+def any_shape(d):
+    return (d.int(0, 3), *d.axes(0, 5)) if d.int(0, 9) else ()
+
+
 def leaky_relu_case(d):
-    return d.array(d.int(0, 3), *d.axes(0, 5)), slope(d)
+    return d.array(*any_shape(d)), slope(d)
 
 
 def leaky_relu_grad_case(d):
-    g = d.array(d.int(0, 3), *d.axes(0, 5))
-    return g, d.array(*g.shape), slope(d)
+    shape = any_shape(d)
+    return d.array(*shape), d.array(*shape), slope(d)
 
 
 def softmax_case(d):
@@ -289,6 +295,25 @@ def test_a_second_call_does_not_write_into_the_result_of_the_first(tier):
         np.testing.assert_array_equal(a, copy)
 
 
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"OMP_NUM_THREADS": "3"}, 3),
+        ({"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "5"}, 5),
+        ({"OMP_NUM_THREADS": "many"}, None),
+        ({"OMP_NUM_THREADS": "0"}, None),
+        ({}, None),
+    ],
+)
+def test_there_are_as_many_threads_as_blas_is_told_to_use(monkeypatch, variables, expected):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    threads = workers.threads.__wrapped__()
+    assert threads == expected or (expected is None and 1 <= threads <= os.cpu_count())
+
+
 def test_threads_share_the_work_in_the_same_way_every_time():
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(7, 3, 9, 9)), rng.normal(size=(4, 3, 3, 3))
@@ -307,7 +332,7 @@ def test_an_error_state_of_the_caller_reaches_the_threads():
         kernels.batch_norm(x, *np.array([[np.inf], [1], [1], [0]]))
 
 
-@pytest.mark.skipif(not hasattr(workers.os, "fork"), reason="this system has no fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_process_makes_its_own_threads():
     program = """if True:
         import os, warnings

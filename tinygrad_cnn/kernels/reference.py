@@ -128,6 +128,10 @@ def window_gather(
     """y[n,c,i] = x[n, c, s*i + d*argmax[n,c,i] - p], x being 0 outside.
 
     x (N, C, *S), argmax (N, C, *O) as from `max_pool` -> y (N, C, *O).
+
+    >>> import numpy as np
+    >>> window_gather(np.array([[[1., 5., 4., 2.]]]), np.array([[[1, 0]]]), (2,), (2,), (0,), (1,))
+    array([[[5., 4.]]])
     """
     dims = x.ndim - 2
     columns = unfold(x, argmax.shape[2:], kernel, stride, padding, dilation)
@@ -142,6 +146,10 @@ def window_scatter(
     """dx[n,c,j] = sum of g[n,c,i] over the i with s*i + d*argmax[n,c,i] - p = j.
 
     g, argmax (N, C, *O) -> dx (N, C, *size): the transpose of `window_gather`.
+
+    >>> import numpy as np
+    >>> window_scatter(np.ones((1, 1, 2)), np.array([[[1, 0]]]), (4,), (2,), (2,), (0,), (1,))
+    array([[[0., 1., 1., 0.]]])
     """
     columns = np.zeros((*g.shape, int(np.prod(kernel))), g.dtype)
     np.put_along_axis(columns, argmax[..., None].astype(np.intp), g[..., None], axis=-1)
@@ -152,6 +160,10 @@ def sum_pool(x: Array, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: boo
     """y[n,c,i] = sum_a x[n, c, s*i + a - p], x being 0 outside.
 
     x (N, C, *S) -> y (N, C, *O).
+
+    >>> import numpy as np
+    >>> sum_pool(np.array([[[1., 2., 3., 4.]]]), (2,), (2,), (0,), False)
+    array([[[3., 7.]]])
     """
     dims = x.ndim - 2
     dilation = (1,) * dims
@@ -164,6 +176,10 @@ def sum_pool_input(g: Array, size: Ints, kernel: Ints, stride: Ints, padding: In
     """dx[n,c,j] = sum of g[n,c,i] over the windows i that hold j: the transpose of `sum_pool`.
 
     g (N, C, *O) -> dx (N, C, *size).
+
+    >>> import numpy as np
+    >>> sum_pool_input(np.array([[[1., 10.]]]), (3,), (2,), (1,), (0,))
+    array([[[ 1., 11., 10.]]])
     """
     columns = np.broadcast_to(g.reshape(g.shape + (1,) * len(kernel)), g.shape + kernel)
     return fold(columns, size, stride, padding, (1,) * len(kernel))
@@ -181,6 +197,10 @@ def batch_stats(x: Array) -> tuple[Array, Array]:
     """mean[c] = E[x[:,c]] and var[c] = E[(x[:,c] - mean[c])^2], biased, over all axes but 1.
 
     x (N, C, *S) -> mean, var (C,), summed in float64 at least and returned in x's dtype.
+
+    >>> import numpy as np
+    >>> batch_stats(np.array([[1., 5.], [3., 5.]]))
+    (array([2., 5.]), array([1., 0.]))
     """
     axes, wide = (0, *range(2, x.ndim)), np.result_type(x, np.float64)
     mean = x.mean(axes, dtype=wide)
@@ -220,17 +240,32 @@ def batch_norm_grad(
 
 
 def leaky_relu(x: Array, slope: float) -> Array:
-    """y = x where x > 0, slope * x elsewhere; slope 0 is ReLU (and gives 0, not NaN, at -inf)."""
+    """y = x where x > 0, slope * x elsewhere; slope 0 is ReLU (and gives 0, not NaN, at -inf).
+
+    >>> import numpy as np
+    >>> leaky_relu(np.array([-2., 0., 3.]), 0.5)
+    array([-1.,  0.,  3.])
+    """
     return np.asarray(np.where(x > 0, x, x * slope) if slope else np.maximum(x, 0), order="C")
 
 
 def leaky_relu_grad(g: Array, y: Array, slope: float) -> Array:
-    """dx = g where y > 0, slope * g elsewhere; y is the output, or anything with x's sign."""
+    """dx = g where y > 0, slope * g elsewhere; y is the output, or anything with x's sign.
+
+    >>> import numpy as np
+    >>> leaky_relu_grad(np.ones(3), np.array([-1., 0., 3.]), 0.5)
+    array([0.5, 0.5, 1. ])
+    """
     return np.asarray(np.where(y > 0, g, g * slope if slope else 0), order="C")
 
 
 def softmax(x: Array) -> Array:
-    """y_k = exp(x_k) / sum_j exp(x_j) over the last axis, computed from x - max(x)."""
+    """y_k = exp(x_k) / sum_j exp(x_j) over the last axis, computed from x - max(x).
+
+    >>> import numpy as np
+    >>> softmax(np.log([1., 3.]))
+    array([0.25, 0.75])
+    """
     e = np.exp(x - x.max(axis=-1, keepdims=True, initial=-np.inf))
     return np.ascontiguousarray(e / e.sum(axis=-1, keepdims=True))
 
@@ -245,6 +280,11 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     """losses[n] = -log softmax(logits[n])[labels[n]], and the probabilities softmax(logits).
 
     logits (N, K), labels (N,) integers in [0, K) -> losses (N,), probabilities (N, K).
+
+    >>> import numpy as np
+    >>> losses, probabilities = softmax_cross_entropy(np.log([[1., 3.]]), np.array([1]))
+    >>> losses, probabilities
+    (array([0.28768207]), array([[0.25, 0.75]]))
     """
     log_p = log_softmax(logits)
     return -log_p[np.arange(len(labels)), labels], np.exp(log_p)
