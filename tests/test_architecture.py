@@ -27,7 +27,7 @@ def in_a_fresh_interpreter(code: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
@@ -90,6 +90,13 @@ def test_a_cnn_takes_a_training_step_with_no_extra_installed() -> None:
 @pytest.mark.parametrize("module", ["data", "models", "train", "viz", "cli"])
 def test_a_part_with_extras_imports_without_them(module: str) -> None:
     in_a_fresh_interpreter(WITHOUT_EXTRAS + f"import tinygrad_cnn.{module}\n")
+
+
+def test_every_test_can_be_collected_without_pytorch() -> None:
+    in_a_fresh_interpreter(
+        "import sys; sys.modules['torch'] = None; import pytest;"  # None: an import fails
+        "sys.exit(pytest.main(['--collect-only', '-qq']))"
+    )
 
 
 @pytest.mark.parametrize("face", FACES)
