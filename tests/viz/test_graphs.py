@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -14,50 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_cnn as tg
+from tests.viz.networks import by_id, kinds, residual_loss
 from tinygrad_cnn import nn, viz
 from tinygrad_cnn.errors import ConfigError, DataError, MissingDependencyError
 from tinygrad_cnn.nn import functional as F
 from tinygrad_cnn.viz import drawing
 
 pytest.importorskip("graphviz")
-
-
-class Block(nn.Module):
-    """relu(body(x) + shortcut(x))"""
-
-    def __init__(self, channels: int, out: int) -> None:
-        self.conv = nn.Conv2d(channels, out, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(out)
-        self.shortcut = nn.Identity() if out == channels else nn.Conv2d(channels, out, 1)
-
-    def forward(self, x: Any) -> Any:
-        return F.relu(self.norm(self.conv(x)) + self.shortcut(x))
-
-
-class Residual(nn.Module):
-    """A stem, blocks, a head: ResNet in small."""
-
-    def __init__(self) -> None:
-        self.stem = nn.Conv2d(1, 4, 3, padding=1)
-        self.layers = nn.Sequential(Block(4, 4), Block(4, 4), Block(4, 8))
-        self.head = nn.Linear(8, 3)
-
-    def forward(self, x: Any) -> Any:
-        return self.head(tg.mean(self.layers(F.relu(self.stem(x))), axis=(2, 3)))
-
-
-def residual_loss() -> tuple[nn.Module, tg.Tensor]:
-    model = Residual()
-    x = tg.Tensor(np.ones((2, 1, 6, 6), np.float32))
-    return model, F.cross_entropy(model(x), np.array([0, 1]))
-
-
-def by_id(g: viz.Graph) -> dict[str, viz.Node]:
-    return {n.id: n for n in g.picture.nodes}
-
-
-def kinds(g: viz.Graph) -> list[str]:
-    return [n.kind for n in g.picture.nodes]
 
 
 # -- the model ------------------------------------------------------------------------------------
@@ -294,6 +258,13 @@ def test_every_box_and_arrow_of_the_svg_has_a_title() -> None:
     titles = [g.findtext(f"{space}title") for g in groups]
     assert "relu, shape (2, 4, 6, 6) float32" in " ".join(str(t) for t in titles)
     assert all(titles)
+
+
+def test_the_svg_is_read_in_order_of_execution() -> None:
+    g = viz.graph(residual_loss()[1], fold="none")
+    places = [int(i) for i in re.findall(r'<g id="n(\d+)" class="node"', g.to_svg())]
+    assert places == sorted(places)
+    assert len(places) > 20
 
 
 def test_a_notebook_gets_a_picture_and_a_text() -> None:

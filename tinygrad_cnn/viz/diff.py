@@ -139,7 +139,15 @@ def _what(was: Node, now: Node, before: list[Any], after: list[Any]) -> str:
     gone = [id_ for known, id_ in before if known not in [source for source, _ in after]]
     come = [id_ for source, id_ in after if source not in [known for known, _ in before]]
     fields.append(("input", ", ".join(gone), ", ".join(come)))
-    return "; ".join(f"{name} {_value(a)} -> {_value(b)}" for name, a, b in fields if a != b)
+    return "; ".join(
+        f"{name} {_value(a)} -> {_value(b)}" for name, a, b in fields if _differ(name, a, b)
+    )
+
+
+def _differ(name: str, a: Any, b: Any) -> bool:
+    """A shape or dtype that a freed graph has forgotten differs from none."""
+    forgotten = name in ("shape", "dtype") and (a in (None, "") or b in (None, ""))
+    return bool(a != b) and not forgotten
 
 
 def _value(value: Any) -> str:

@@ -23,7 +23,7 @@ from tinygrad_cnn.viz.looks import (
     look,
     overlay,
 )
-from tinygrad_cnn.viz.picture import Edge, Node, Picture, Scope
+from tinygrad_cnn.viz.picture import Edge, Node, Picture, Scope, chain
 from tinygrad_cnn.viz.views import HELD, held_inside
 from tinygrad_cnn.viz.words import count, html, plain, shape_text, size
 
@@ -88,9 +88,11 @@ class _Writer:
     def write(self) -> str:
         g = self.graphviz.Digraph("picture")
         g.attr("graph", fontname=FONT, bgcolor="white", nodesep="0.3", ranksep="0.32")
+        g.attr("graph", outputorder="nodesfirst")
         g.attr("graph", **self._banner())
         g.attr("node", fontname=FONT, fontsize="12", margin="0.12,0.05", height="0.3")
         g.attr("edge", fontname=FONT, fontsize=SMALL, fontcolor=FAINT, color=INK, arrowsize="0.7")
+        self._declare(g)
         with g.subgraph(name="cluster_picture") as c:
             c.attr(peripheries="0", margin="0")
             if self.options.legend:
@@ -110,6 +112,21 @@ class _Writer:
         rows = "".join(f"<TR><TD {cell}>{html(line, 160)}</TD></TR>" for line in lines)
         label = f'<<TABLE BORDER="0" CELLPADDING="4">{rows}</TABLE>>'
         return {"label": label, "labelloc": "t", "fontsize": "11"}
+
+    def _declare(self, g: Any) -> None:
+        """Name the boxes in order of execution, frames before what is in them.
+
+        Graphviz writes them in this order, and so they are read aloud and reached by the Tab key.
+        """
+        number = {s.id: i for i, s in enumerate(self.picture.scopes)}
+        scopes = {s.id: s for s in self.picture.scopes}
+        seen: set[str] = set()
+        for n in self.picture.nodes:
+            for scope in reversed([s for s in chain(scopes, n.scope) if s not in seen]):
+                seen.add(scope)
+                g.node(f"s{number[scope]}")
+            if n.id not in self.inside:
+                g.node(self.names[n.id])
 
     # -- boxes --------------------------------------------------------------------------------
 
@@ -142,7 +159,7 @@ class _Writer:
                     tooltip=self._plain(s.path or s.name),
                 )
                 # A note and not the cluster's label: edges go round nodes, and across labels.
-                c.node(f"s{i}", label=_heading(s), shape="plain", fontsize="11")
+                c.node(f"s{i}", label=_heading(s), id=f"h{i}", shape="plain", fontsize="11")
                 self._scope(c, s.id, members)
 
     def _node(self, g: Any, n: Node) -> None:

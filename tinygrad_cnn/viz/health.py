@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.core.node import Node as Recorded
+from tinygrad_cnn.core.node import Spec
 from tinygrad_cnn.viz.naming import address
 from tinygrad_cnn.viz.picture import Edge, Node
 
@@ -25,24 +27,39 @@ class Health:
         self._found: dict[str, str] = {}  # id of a node -> "NaN" or "Inf"
         self._let_in: set[str] = set()  # nodes whose Inf comes from outside
         self._looked_at: dict[tuple[int, int], str] = {}
+        self._known: set[str] = set()
+        self._computed: dict[str, Recorded] = {}
 
     def see(self, id_: str, array: Any) -> None:
         """Look at the output of a node, where somebody holds it."""
-        if fault := self._fault(array):
-            self._found[id_] = fault
+        if isinstance(array, np.ndarray):
+            self._known.add(id_)
+            if fault := self._fault(array):
+                self._found[id_] = fault
 
-    def recorded(self, id_: str, stats: Mapping[str, Any]) -> None:
-        """What was measured of an output while it lived tells as much as the array itself."""
+    def computed(
+        self, id_: str, node: Recorded, scalars: Iterable[tuple[str, Any]], stats: Mapping[str, Any]
+    ) -> None:
+        """An op has been read, with the numbers it takes and what was measured of its output."""
+        self._computed[id_] = node
+        for array in node.output if isinstance(node.output, tuple) else (node.output,):
+            self.see(id_, array)
         if "nan" in (stats.get("mean"), stats.get("std")):
             self._found.setdefault(id_, "NaN" if stats.get("min") == "nan" else "Inf")
-
-    def computed(self, id_: str, output: Any, scalars: Iterable[tuple[str, Any]]) -> None:
-        """A node has been read, with the numbers that it is computed from."""
-        for array in output if isinstance(output, tuple) else (output,):
-            self.see(id_, array)
         given = [np.asarray(value) for _, value in scalars]
         if any(value.dtype.kind in "fc" and np.isinf(value).any() for value in given):
             self._let_in.add(id_)
+
+    def _look_behind(self, bad: Iterable[str], sources: Mapping[str, list[str]]) -> None:
+        """Find the fault behind a fault, where its output was not kept but what it read was."""
+        stack = list(bad)
+        while stack:
+            for source in sources.get(stack.pop(), ()):
+                if source in self._computed and source not in self._known:
+                    self.see(source, _again(self._computed[source]))
+                    self._known.add(source)
+                    if source in self._found:
+                        stack.append(source)
 
     def mark(self, nodes: Sequence[Node], edges: Sequence[Edge]) -> list[Node]:
         """The nodes, with notes on those at fault.
@@ -53,6 +70,7 @@ class Health:
         bad_gradient   the gradient that arrived is not finite
         """
         sources, users = _links(edges, backward=True), _links(edges, backward=False)
+        self._look_behind(self._found, sources)
         let_in = self._let_in | {
             n.id for n in nodes if n.kind in GIVEN and self._found.get(n.id) == "Inf"
         }
@@ -79,6 +97,18 @@ class Health:
             finite = np.isfinite(array).all()
             self._looked_at[place] = "" if finite else "NaN" if np.isnan(array).any() else "Inf"
         return self._looked_at[place]
+
+
+def _again(node: Recorded) -> Any:
+    """The output of an op, computed again, if the graph kept all that it read; else None."""
+    op = node.op
+    if op is None or op.outputs > 1 or node.args is None:
+        return None
+    if any(isinstance(a, Recorded | Spec) for a in node.args):
+        return None
+    with np.errstate(all="ignore"):
+        out = op.forward(*node.args, **node.static)
+    return np.asarray(out[0] if op.residuals else out)
 
 
 def _links(edges: Iterable[Edge], backward: bool) -> dict[str, list[str]]:

@@ -138,8 +138,8 @@ class _Reader:
         )
         for name, source, value in sources:
             self.edges.append(Edge(source, id_, name, value.shape, _text(value.dtype)))
-        self.health.computed(id_, node.output, scalars)
-        self.health.recorded(id_, self.record.of(node).get("stats", {}))
+        stats = self.record.of(node).get("stats", {})
+        self.health.computed(id_, node, scalars, stats)
         if scope:
             self.entered.add(self.scopes.outermost(scope))
 

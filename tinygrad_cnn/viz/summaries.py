@@ -173,7 +173,7 @@ def _inputs(x: Any) -> list[Any]:
         return [x if isinstance(x, Tensor) else Tensor(x)]
     if isinstance(x, tuple | list) and x and all(isinstance(n, int) for n in x):
         return [Tensor(np.zeros(tuple(x), default_dtype()))]
-    if isinstance(x, tuple | list) and all(isinstance(a, Tensor | np.ndarray) for a in x):
+    if isinstance(x, tuple | list) and x and all(isinstance(a, Tensor | np.ndarray) for a in x):
         return [a if isinstance(a, Tensor) else Tensor(a) for a in x]
     raise ConfigError(
         "summary: takes an input (a Tensor or array), a tuple of them, or a shape such as "

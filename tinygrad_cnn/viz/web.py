@@ -86,7 +86,8 @@ def _told(picture: Picture) -> dict[str, Any]:
 
 
 def _searched(n: Node, rows: list[Node]) -> str:
-    return " ".join([n.id, n.name, n.op, n.detail, *(held.id for held in rows)])
+    path = n.notes.get("path", "")
+    return " ".join([n.id, path, n.name, n.op, n.detail, *(held.id for held in rows)])
 
 
 def _facts(n: Node) -> list[tuple[str, str]]:

@@ -1,0 +1,97 @@
+"""Measurements reach the picture under their names, and colour shows how much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+from tests.viz.networks import by_id, residual_loss
+from tinygrad_cnn import viz
+from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.viz.looks import AMOUNTS, DIVERGING, overlay
+
+NOTES = ("time", "backward_time", "grad_norm", "stats", "source")
+
+
+def test_every_op_that_ran_inside_is_measured() -> None:
+    with viz.record() as measured:
+        _, loss = residual_loss()
+        loss.backward(retain_graph=True)
+    g = viz.graph(loss, record=measured, fold="none")
+    ops = [n for n in g.picture.nodes if n.kind == "op"]
+    assert all(n.notes.keys() >= set(NOTES) for n in ops)
+    assert all(n.notes["time"] > 0 for n in ops)
+
+
+def test_statistics_are_those_of_the_output() -> None:
+    with viz.record() as measured:
+        y = tg.exp(tg.Tensor(np.log([1.0, 2.0, 6.0]), requires_grad=True))
+    stats = by_id(viz.graph(y, record=measured))["exp"].notes["stats"]
+    assert stats == pytest.approx({"mean": 3.0, "std": 14**0.5 / 3**0.5, "min": 1.0, "max": 6.0})
+
+
+def test_the_source_is_the_line_that_called_the_op() -> None:
+    with viz.record() as measured:
+        y = tg.exp(tg.Tensor([1.0], requires_grad=True))
+    file, _, line = by_id(viz.graph(y, record=measured))["exp"].notes["source"].partition(":")
+    assert file == Path(__file__).name
+    assert "tg.exp" in Path(__file__).read_text().splitlines()[int(line) - 1]
+
+
+def test_two_sweeps_add_up_their_times() -> None:
+    w = tg.Tensor(np.ones(3), requires_grad=True)
+    with viz.record() as measured:
+        y = tg.sum(tg.exp(w))
+        y.backward(retain_graph=True)
+        once = viz.graph(y, record=measured)
+        y.backward(retain_graph=True)
+    again = viz.graph(y, record=measured)
+    assert by_id(again)["exp"].notes["backward_time"] > by_id(once)["exp"].notes["backward_time"]
+
+
+def test_a_closed_module_takes_as_long_as_its_ops() -> None:
+    with viz.record() as measured:
+        model, loss = residual_loss()
+    whole = viz.graph(loss, model=model, record=measured)
+    box = by_id(viz.graph(loss, model=model, record=measured, depth=0))["Residual"]
+    assert box.notes["time"] == pytest.approx(
+        sum(n.notes.get("time", 0) for n in whole.picture.nodes if n.scope.startswith("Residual"))
+    )
+
+
+@pytest.mark.parametrize("option", [{"annotate": ("time",)}, {"color": "backward_time"}])
+def test_what_was_not_measured_is_asked_for(option: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"viz\.record\(\)"):
+        viz.graph(tg.Tensor([1.0], requires_grad=True), **option)  # type: ignore[arg-type]
+
+
+def test_the_largest_amount_is_darkest_and_the_legend_tells_it() -> None:
+    nodes = [viz.Node(str(i), "op", "exp", notes={"saved": i * 1000}) for i in range(5)]
+    fills, scale = overlay(nodes, "saved")
+    assert [fills[str(i)] for i in range(5)] == list(AMOUNTS)
+    assert scale[-1] == (AMOUNTS[-1], 4000)
+
+
+def test_gradients_are_shaded_by_powers_of_ten_around_their_median() -> None:
+    norms = [1e-9, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1e9]
+    nodes = [viz.Node(str(i), "op", "exp", notes={"grad_norm": v}) for i, v in enumerate(norms)]
+    fills, scale = overlay(nodes, "grad_norm")
+    assert [fills[str(i)] for i in range(7)] == [DIVERGING[i] for i in (0, 0, 1, 2, 3, 4, 4)]
+    assert scale[2][1] == 1.0
+
+
+def test_no_gradient_or_one_that_is_zero_or_nan_has_no_shade() -> None:
+    notes = [{}, {"grad_norm": 0.0}, {"grad_norm": "nan"}]
+    nodes = [viz.Node(str(i), "op", "exp", notes=n) for i, n in enumerate(notes)]
+    assert overlay(nodes, "grad_norm") == ({}, [])
+
+
+def test_an_overlay_is_drawn_with_its_scale() -> None:
+    _, loss = residual_loss()
+    g = viz.graph(loss, color="flops")
+    assert AMOUNTS[-1] in g.to_dot()
+    assert "FLOP" in g.to_dot()
+    assert "<svg" in g.to_svg()
