@@ -35,6 +35,7 @@ help:  ## list what can be made
 
 train: $(READY)  ## train on the embedded digits; prints where the results lie
 	@$(BIN)/tinygrad-cnn train $(ARGS)
+	@command -v tinygrad-cnn >/dev/null || echo "The command     $(BIN)/tinygrad-cnn"
 
 test: $(READY) oracle  ## run the whole test suite
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
