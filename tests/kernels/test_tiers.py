@@ -218,6 +218,7 @@ def cut_small():
             patch.setattr(module, "BLOCK_BYTES", 300)
         patch.setattr(normalization, "SHORT", 1)
         patch.setattr(activation, "PIECE", 7)
+        patch.setattr(activation, "FEW", 0)
         patch.setattr(matrix, "SMALL", 200)
         patch.setattr(matrix, "VECTORS", 4)
         patch.setattr(matrix, "TRANSPOSED_SIZE", 6)

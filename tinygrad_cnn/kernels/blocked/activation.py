@@ -12,6 +12,7 @@ from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.geometry import Array
 
 PIECE = 1 << 15  # elements at a time
+FEW = 1 << 10  # elements for which the plain form is as fast
 
 
 def _in_pieces(work: Callable[..., None], *arrays: Array) -> None:
@@ -36,7 +37,8 @@ def _constant(value: float, like: Array) -> Array:
 
 def leaky_relu(x: Array, slope: float) -> Array:
     """As `reference.leaky_relu`: max(x, slope * x) where slope lies in [0, 1]."""
-    if not (0 <= slope <= 1 and x.flags.c_contiguous and x.dtype.kind == "f"):
+    plain = x.size < FEW or not x.flags.c_contiguous
+    if plain or x.dtype.kind != "f" or not 0 <= slope <= 1:
         return reference.leaky_relu(x, slope)
     y = np.empty_like(x)
     zero = _constant(0, x)
@@ -54,8 +56,9 @@ def leaky_relu(x: Array, slope: float) -> Array:
 
 def leaky_relu_grad(g: Array, y: Array, slope: float) -> Array:
     """As `reference.leaky_relu_grad`: g times max(slope, 1 where y > 0); a mask for slope 0."""
-    contiguous = g.flags.c_contiguous and y.flags.c_contiguous and g.dtype == y.dtype
-    if not (0 <= slope <= 1 and contiguous and g.dtype.kind == "f" and g.itemsize <= 8):
+    plain = g.size < FEW or not (g.flags.c_contiguous and y.flags.c_contiguous)
+    fits = g.dtype == y.dtype and g.dtype.kind == "f" and g.itemsize <= 8
+    if plain or not fits or not 0 <= slope <= 1:
         return reference.leaky_relu_grad(g, y, slope)
     dx = np.empty_like(g)
     least = _constant(slope, g)
