@@ -66,7 +66,10 @@ def scale(g, d, /):
     return np.where(np.equal(g, 0), np.zeros((), y.dtype), y) if not np.isfinite(y).all() else y
 
 
-scale.vjp(lambda h, _y, _g, d: scale(h, d), lambda h, _y, g, _d: scale(h, g))
+scale.vjp(
+    lambda h, _y, _g, d: scale(h, d),
+    lambda h, _y, g, _d: where(g == 0, 0.0, scale(h, g)),  # where g is 0, y is 0 whatever d is
+)
 
 
 @op
@@ -76,9 +79,14 @@ def divide(x1, x2, /):
 
 
 divide.vjp(
-    lambda g, _y, _x1, x2: scale(g, 1 / x2),
+    lambda g, _y, _x1, x2: scale(g, _inverse(x2)),
     lambda g, y, _x1, x2: scale(g, -y / x2),
 )
+
+
+def _inverse(x: Any) -> Any:
+    """1 / x, where a Python number 0 is no error; its dtype still yields to that of arrays."""
+    return math.inf if isinstance(x, int | float | complex) and x == 0 else 1 / x
 
 
 @op
@@ -154,7 +162,7 @@ def reciprocal(x, /):
     return np.divide(1, x)
 
 
-reciprocal.vjp(lambda g, y, _x: scale(g, -y * y))
+reciprocal.vjp(lambda g, _y, x: scale(g, -1 / (x * x)))
 
 
 @op
@@ -620,7 +628,13 @@ _clip.vjp(
 @op
 def sigmoid(x, /):
     """1 / (1 + e^-x) = (1 + tanh(x/2)) / 2, which cannot overflow."""
-    return 0.5 * np.tanh(0.5 * x) + 0.5 if np.iscomplexobj(x) else _sigmoid(np.asarray(x))
+    return 0.5 * np.tanh(0.5 * x) + 0.5 if np.iscomplexobj(x) else _sigmoid(_floating(x))
+
+
+def _floating(x: Any) -> np.ndarray:
+    """x as floats: -|x| of unsigned integers would be positive."""
+    x = np.asarray(x)
+    return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -635,7 +649,10 @@ sigmoid.vjp(lambda g, y, _x: g * (y * (1 - y)))
 @op
 def softplus(x, /):
     """ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|)"""
-    return np.logaddexp(x, np.zeros((), x.dtype))
+    x = _floating(x)
+    if x.dtype.kind == "c":
+        raise DTypeError(f"softplus: takes real numbers, got {x.dtype}")
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 softplus.vjp(lambda g, _y, x: g * sigmoid(x))
