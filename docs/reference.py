@@ -12,6 +12,8 @@ import re
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+import support
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
@@ -56,7 +58,50 @@ def _directive(path: str, thing: Any) -> list[str]:
         return [f".. autoclass:: {path}", "   :members:", ""]
     if callable(thing):
         return [f".. autofunction:: {path}", ""]
+    if isinstance(thing, np.dtype | float | None):  # their classes' docstrings say nothing of them
+        return [f".. py:data:: {path}", f"   :value: {thing!r}", ""]
     return [f".. autodata:: {path}", ""]
+
+
+class Support(SphinxDirective):
+    """`.. support::` is the support matrix, a table for every family of functions."""
+
+    def run(self) -> list[nodes.Node]:
+        families: dict[str, list[support.Row]] = {}
+        for row in support.rows():
+            families.setdefault(row.family, []).append(row)
+        lines = []
+        for family in sorted(families, key=lambda f: (not any(r.standard for r in families[f]), f)):
+            lines += _family(family, families[family])
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+class OtherFunctions(SphinxDirective):
+    """`.. numpys-other-functions::` names those that take Tensors and are none of ours."""
+
+    def run(self) -> list[nodes.Node]:
+        names = (f"``{name}``" for name in support.numpys_other_functions())
+        return self.parse_text_to_nodes(", ".join(names) + ".")
+
+
+def _family(family: str, rows: list[support.Row]) -> list[str]:
+    told = importlib.import_module(f"tinygrad_cnn.ops.{family}").__doc__ or ""
+    lines = [f".. rubric:: {_prose(told.partition(chr(10))[0].rstrip('.'))}", ""]
+    lines += [".. list-table::", "   :header-rows: 1", "   :widths: 30 15 40 15", ""]
+    header = ("Function", "Derivatives", "NumPy", "Array API")
+    for first, *others in [header, *map(_cells, rows)]:
+        lines += [f"   * - {first}", *(f"     - {cell}" for cell in others)]
+    return [*lines, ""]
+
+
+def _cells(row: support.Row) -> tuple[str, ...]:
+    place, _, name = row.name.rpartition(".")
+    return (
+        f":py:func:`{row.name} <tinygrad_cnn.{place or 'ops'}.{name}>`",
+        "any order" if row.differentiable else "",
+        ", ".join(f"``{name}``" for name in row.numpy),
+        "yes" if row.standard else "",
+    )
 
 
 def translate(
@@ -95,5 +140,7 @@ def _prose(text: str) -> str:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("public", Public)
+    app.add_directive("support", Support)
+    app.add_directive("numpys-other-functions", OtherFunctions)
     app.connect("autodoc-process-docstring", translate)
     return {"parallel_read_safe": True}
