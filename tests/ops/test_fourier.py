@@ -60,7 +60,9 @@ def test_every_transform_undoes_its_inverse(norm: str, n: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "function", [np.nonzero, np.argwhere, np.flatnonzero, np.isreal, np.isposinf], ids=str
+    "function",
+    [np.nonzero, np.argwhere, np.flatnonzero, np.isreal, np.isposinf],
+    ids=lambda f: f.__name__,
 )
 def test_numpys_functions_with_integer_answers_take_tensors_that_require_gradients(
     function: Any,
