@@ -20,7 +20,7 @@ def per_axis(value: Any, n: int, name: str, op: str, least: int = 1) -> Ints:
     try:
         values = (
             tuple(operator.index(v) for v in value)
-            if isinstance(value, Sequence)
+            if isinstance(value, Sequence) or np.ndim(value)
             else (operator.index(value),) * n
         )
     except TypeError:
