@@ -30,7 +30,8 @@ from tinygrad_cnn.viz.words import count, html, plain, shape_text, size
 FONT = "Helvetica"  # its widths are known to Graphviz, so that boxes fit their text
 MEDIUM, SMALL = "10", "9"
 LEGEND_COLUMNS = 3
-OF_THE_GRADIENT_ALONE = ("grad_norm", "backward_time", "bad_gradient")
+# Told in the gradient's box, or on the dotted line to it, where there is one.
+TOLD_BESIDE = ("grad_norm", "backward_time", "bad_gradient", "saved")
 SIGNS = {"add": "+", "subtract": "\u2212", "multiply": "\u00d7", "divide": "\u00f7", "matmul": "@"}
 SHOW_THEIR_SHAPE = ("input", "output", *HELD)  # so that the arrow from them need not
 
@@ -222,9 +223,7 @@ class _Writer:
     def _notes(self, n: Node) -> list[str]:
         """What is told of a gradient in its own box need not stand in the other one as well."""
         if self.mirrored and n.kind != "gradient":
-            n = replace(
-                n, notes={k: v for k, v in n.notes.items() if k not in OF_THE_GRADIENT_ALONE}
-            )
+            n = replace(n, notes={k: v for k, v in n.notes.items() if k not in TOLD_BESIDE})
         return notes.notes_on(n, self.options.annotate)
 
     def _shape(self, thing: Node | Edge) -> str:
@@ -333,7 +332,7 @@ def _small(n: Node, title: str) -> str:
     if n.kind == "gradient":
         return n.op if n.op not in (n.name, "") else ""
     if n.kind != "op":
-        return n.detail
+        return n.detail if n.detail != title else ""
     if n.name == n.op:
         return "" if n.op in SIGNS else n.detail
     return f"{n.op} {n.detail}".strip()

@@ -39,6 +39,7 @@ class Plan(NamedTuple):
 
     whole: Picture
     depth: int
+    closed: views.Closed
     view: str
     focus: str
     hops: int
@@ -46,7 +47,7 @@ class Plan(NamedTuple):
 
     def picture(self) -> Picture:
         """What is to be drawn."""
-        picture = views.to_depth(self.whole, self.depth)
+        picture = views.to_depth(self.whole, self.depth, self.closed)
         if self.focus:
             picture = views.near(picture, self.focus, self.hops)
         picture = views.limit(picture, self.max_nodes)
@@ -162,6 +163,7 @@ def graph(
     inputs: Mapping[str, Tensor] | None = None,
     view: str = "forward",
     depth: int | None = None,
+    closed: views.Closed = (),
     fold: str = "auto",
     focus: str = "",
     hops: int = 2,
@@ -182,6 +184,7 @@ def graph(
     depth      modules so many levels inside the outermost one are closed boxes: 0 shows one box, 1
                the modules it is made of, None every op. A module that only groups others (a
                Sequential of blocks) is no level of its own.
+    closed     more modules to close: their paths or classes, or a function of a viz.Scope
     fold       "auto": equal blocks in a row are one, "x 3"; "none": each is drawn
     focus      the id or path of a node or module: only it and what lies within `hops` arrows of it
     annotate   what to write in the boxes: shape, dtype, parameters, saved (bytes kept for the
@@ -210,7 +213,7 @@ def graph(
     if fold == "auto":
         picture = folding.fold(picture)
     every = max(views.depths(picture).values()) + 1
-    plan = Plan(picture, every if depth is None else depth, view, focus, hops, max_nodes)
+    plan = Plan(picture, every if depth is None else depth, closed, view, focus, hops, max_nodes)
     return Graph(plan.picture(), Options(tuple(annotate), color, legend, title), engine, plan)
 
 

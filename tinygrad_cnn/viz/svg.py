@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 
-from tinygrad_cnn.viz.dot import description
+from tinygrad_cnn.viz.dot import description, heading
 from tinygrad_cnn.viz.metrics import width
 from tinygrad_cnn.viz.picture import Picture
 from tinygrad_cnn.viz.words import UNPRINTABLE, shape_text
@@ -26,19 +26,22 @@ def accessible(svg: str, picture: Picture) -> str:
 
     Graphviz titles are the names n0, n1 ... of the DOT text.
     """
-    names = {n.id: n.name for n in picture.nodes}
+    names = {n.id: heading(n) for n in picture.nodes}
 
     def told(match: re.Match[str]) -> str:
         kind, i, group = match[1], int(match[2]), match[3]
         if kind == "n":
-            words = description(picture.nodes[i])
+            n = picture.nodes[i]
+            title, words = heading(n), description(n)
         elif kind == "e":
             e = picture.edges[i]
-            words = f"{names[e.source]} to {names[e.target]}, {e.name} {shape_text(e.shape)}"
+            title = f"{names[e.source]} to {names[e.target]}"
+            words = f"{e.kind} {e.name} {shape_text(e.shape)}"
         else:
             s = picture.scopes[i]
-            words = f"{s.path or s.name}, {s.module}, {s.parameters} parameters"
-        return f'<g id="{kind}{i}" class="{group}" role="img"><title>{_xml(words)}</title>'
+            title, words = s.path or s.name, f"{s.module}, {s.parameters} parameters"
+        head = f'<g id="{kind}{i}" class="{group}" role="img">'
+        return f"{head}<title>{_xml(title)}</title><desc>{_xml(words)}</desc>"
 
     svg = _TEXT.sub(_fitted, _GROUP.sub(told, svg))
     head = f"computation graph: {len(picture.nodes)} nodes, {len(picture.edges)} edges"

@@ -63,8 +63,8 @@ def _heading(s: Scope, depth: int) -> Sequence[str]:
 
 
 def _what(n: Node) -> str:
-    words = [n.name]
-    words += [n.op] if n.kind == "op" and n.op != n.name else []
+    words = [("\u2202 " if n.kind == "gradient" else "\u2202" * (n.order - 1)) + n.name]
+    words += [n.op] if n.op not in (n.name, "") else []
     words += [n.detail] if n.detail else []
     return one_line("  ".join(words))
 

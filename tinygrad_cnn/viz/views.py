@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.viz.picture import Edge, Node, Picture, Scope, chain
 
 HELD = ("parameter", "buffer", "constant")  # what a module owns, as against what runs through it
+Closed = Callable[[Scope], bool] | Collection[str]
 FLOW = ("data", "skip")
 RUNS = 24  # boxes in the picture of a graph without structure
 SHOWN_OUTPUTS = 8
@@ -78,11 +79,15 @@ def collapse(picture: Picture, closed: Callable[[Scope], bool]) -> Picture:
     )
 
 
-def to_depth(picture: Picture, depth: int) -> Picture:
-    """Close the modules that lie `depth` or more levels below the outermost one (0: one box)."""
+def to_depth(picture: Picture, depth: int, closed: Closed = ()) -> Picture:
+    """Close the modules that lie `depth` or more levels below the outermost one (0: one box).
+
+    And those that `closed` names by path or class, or for which it holds.
+    """
     deep = depths(picture)
     groups = _groups(picture) if depth else set()
-    return collapse(picture, lambda s: deep[s.id] >= depth and s.id not in groups)
+    named = closed if callable(closed) else lambda s: s.path in closed or s.module in closed
+    return collapse(picture, lambda s: (deep[s.id] >= depth and s.id not in groups) or named(s))
 
 
 def near(picture: Picture, focus: str, hops: int) -> Picture:
