@@ -679,18 +679,22 @@ def _leaf(kind: type[Tensor], data: np.ndarray, requires_grad: bool) -> Tensor:
 
 
 def _copy_array(data: Any, dtype: DTypeLike | None) -> np.ndarray:
-    if isinstance(data, Tensor):
-        return np.array(data.data, dtype=dtype)
-    if isinstance(data, np.ndarray | np.generic):
-        array = np.array(data, dtype=dtype)
-    else:
-        try:
-            array = np.array(data, dtype=dtype)
-        except ValueError as error:
+    """A new array of numbers; of Python's own floats and complex numbers, in the default dtype."""
+    source = data.data if isinstance(data, Tensor) else data
+    if dtype is not None and np.dtype(dtype).kind in "iuf" and np.iscomplexobj(source):
+        raise DTypeError(
+            f"Tensor: complex numbers do not fit {np.dtype(dtype)}; take their real part"
+        )
+    try:
+        array = np.array(source, dtype=dtype)
+    except (ValueError, TypeError) as error:
+        if "inhomogeneous" in str(error):
             raise ShapeError(f"Tensor: nested lists must have equal lengths ({error})") from error
-        if dtype is None and array.dtype.kind in "fc":
-            real = array.dtype.kind == "f"
-            array = array.astype(default_dtype() if real else default_complex_dtype())
+        raise DTypeError(f"Tensor: {error} (got {data!r:.60}, dtype={dtype})") from error
+    python = not isinstance(source, np.ndarray | np.generic)
+    if python and dtype is None and array.dtype.kind in "fc":
+        real = array.dtype.kind == "f"
+        array = array.astype(default_dtype() if real else default_complex_dtype())
     if array.dtype.kind not in "biufc":
         raise DTypeError(f"Tensor: holds numbers, got {type(data).__name__} of dtype {array.dtype}")
     return array

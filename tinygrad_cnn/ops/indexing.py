@@ -25,7 +25,10 @@ def _plain_entry(index: Any) -> Any:
     if isinstance(index, Sequence):  # within a tuple, even a tuple names elements, not axes
         index = np.asarray(index, dtype=None if len(index) else np.intp)
     if isinstance(index, np.ndarray) and index.dtype.kind not in "biu":
-        raise DTypeError(f"an index must hold integers or booleans, got dtype {index.dtype}")
+        raise DTypeError(
+            f"getitem: an index is made of integers, slices, ..., None and arrays of integers or "
+            f"booleans, got {index!r:.60} of dtype {index.dtype}"
+        )
     return index
 
 
