@@ -24,10 +24,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.core.arguments import as_array
 from tinygrad_cnn.core.backward import gradients_of
 from tinygrad_cnn.core.modes import enable_grad, rng
 from tinygrad_cnn.core.node import Leaf
-from tinygrad_cnn.core.op import Op, as_array
+from tinygrad_cnn.core.op import Op
 from tinygrad_cnn.core.tensor import Tensor, wrap
 from tinygrad_cnn.errors import DTypeError, GraphError, ShapeError
 from tinygrad_cnn.ops import alias, sum

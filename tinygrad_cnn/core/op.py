@@ -21,26 +21,20 @@ from typing import Any, overload
 
 import numpy as np
 
-from tinygrad_cnn.core.modes import STATE, State, default_complex_dtype, default_dtype
+from tinygrad_cnn.core.arguments import MISTAKES, array_argument, explain
+from tinygrad_cnn.core.modes import STATE, State
 from tinygrad_cnn.core.node import Node, Spec
 from tinygrad_cnn.core.tensor import Tensor, wrap
-from tinygrad_cnn.errors import (
-    AxisError,
-    DTypeError,
-    IndexingError,
-    NotDifferentiableError,
-    ShapeError,
-    TinygradError,
-)
+from tinygrad_cnn.errors import DTypeError, NotDifferentiableError, TinygradError
 
 REGISTRY: dict[str, Op] = {}
 """Every op that was declared, by name."""
 
 VJP = Callable[..., Any]
 _INPUT_KINDS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-# Taken as they are: arrays, an input that is left out, and Python's own numbers, whose dtype yields
-# to the arrays' (NumPy 2's promotion).
-_AS_IS = frozenset((np.ndarray, type(None), bool, int, float, complex))
+# Taken as they are: arrays, and Python's own numbers, whose dtype yields to the arrays' (NumPy 2's
+# promotion).
+_AS_IS = frozenset((np.ndarray, bool, int, float, complex))
 
 
 class Op:
@@ -114,10 +108,13 @@ class Op:
             args, static = self._bind(args, static)
         else:
             static = self.defaults
+        values: Sequence[Any] = args
         for a in args:
-            if isinstance(a, Tensor):
-                return self._record(args, static)
-        y = self._run(args, static, STATE.get())
+            if type(a) is not np.ndarray:
+                if isinstance(a, Tensor):
+                    return self._record(args, static)
+                values = ()
+        y = self._run(values or self._as_arrays(args), static, STATE.get())
         return y if not self.residuals else self._split(y)[0]
 
     def _record(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
@@ -131,7 +128,7 @@ class Op:
                 if a._node is not None:
                     needs |= bit
             else:
-                values.append(a if type(a) in _AS_IS else as_array(a))
+                values.append(a if type(a) in _AS_IS else self._as_array(a, len(values)))
                 parents.append(None)
             bit += bit
         state = STATE.get()
@@ -213,8 +210,11 @@ class Op:
             return self.forward(*values, **static)
         except TinygradError:
             raise
-        except (ValueError, TypeError, IndexError) as error:
-            raise self._explain(error, values, static) from error
+        except MISTAKES as error:
+            arguments = {self._input_name(i): v for i, v in enumerate(values)}
+            usual = self.defaults
+            arguments |= {k: v for k, v in static.items() if usual.get(k, ...) is not v}
+            raise explain(self.forward, self.name, error, arguments) from error
 
     def _run_observed(self, values: list[Any], static: dict[str, Any], state: State) -> Any:
         for observer in state.observers:
@@ -223,19 +223,6 @@ class Op:
         for observer in reversed(state.observers):
             observer.after_forward(self, values, static, y)
         return y
-
-    def _explain(
-        self, error: Exception, values: Sequence[Any], static: dict[str, Any]
-    ) -> TinygradError:
-        """NumPy's complaint, with the op's name and what arrived."""
-        names = self.inputs if not self.variadic else [f"input {i}" for i in range(len(values))]
-        arrived = ", ".join(
-            f"{name} {v.shape} {v.dtype}" if hasattr(v, "shape") else f"{name} {v!r}"
-            for name, v in zip(names, values, strict=False)
-        )
-        if "index" in static:
-            arrived += f", index {static['index']!r:.80}"
-        return _our_kind(error)(f"{self.name}: {error} (got {arrived})")
 
     def _split(self, y: tuple[Any, ...]) -> tuple[Any, dict[str, Any]]:
         """(outputs, residuals by name) of what the forward returned."""
@@ -337,6 +324,24 @@ class Op:
             filled.append(static.pop(name, self.input_defaults.get(name)))
         return tuple(filled), static
 
+    def _as_arrays(self, args: tuple[Any, ...]) -> list[Any]:
+        """Lists as arrays, and numbers, too, where there are only numbers."""
+        alone = not any(isinstance(a, np.ndarray) for a in args)
+        return [
+            np.asarray(a)
+            if alone and isinstance(a, int | float | complex)
+            else (a if type(a) in _AS_IS else self._as_array(a, i))
+            for i, a in enumerate(args)
+        ]
+
+    def _as_array(self, value: Any, i: int) -> Any:
+        if value is None and self._input_name(i) in self.input_defaults:
+            return None
+        return array_argument(self.forward, self.name, self._input_name(i), value)
+
+    def _input_name(self, i: int) -> str:
+        return self.inputs[i] if i < self.arity else f"input {i}"
+
     @property
     def signature(self) -> str:
         """As the user would write it: name(parameters)."""
@@ -344,32 +349,6 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.signature}>"
-
-
-def _our_kind(error: Exception) -> type[TinygradError]:
-    """The class of ours for an error of NumPy's."""
-    if isinstance(error, np.exceptions.AxisError):
-        return AxisError
-    if isinstance(error, IndexError):
-        return IndexingError
-    return DTypeError if isinstance(error, TypeError) else ShapeError
-
-
-def as_array(value: Any) -> Any:
-    """`value` as an array: numbers and lists take the default dtypes, arrays keep theirs."""
-    if isinstance(value, np.ndarray | np.generic):
-        return np.asarray(value)
-    array = np.asarray(value)
-    if array.dtype.kind in "fc":
-        array = array.astype(
-            default_dtype() if array.dtype.kind == "f" else default_complex_dtype()
-        )
-    if array.dtype.kind not in "biufc":
-        raise DTypeError(
-            f"an array of numbers is needed, got {type(value).__name__} {value!r:.60}"
-            f" (as an array: dtype {array.dtype})"
-        )
-    return array
 
 
 def _spec(value: Any) -> Any:

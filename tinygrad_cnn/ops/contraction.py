@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.core.op import as_array, op
+from tinygrad_cnn.core.arguments import as_array
+from tinygrad_cnn.core.op import op
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import ConfigError, ShapeError
 from tinygrad_cnn.ops.reduction import sum
