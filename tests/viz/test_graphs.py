@@ -340,9 +340,8 @@ def test_every_box_and_arrow_of_the_svg_has_a_title() -> None:
     titles = [g.findtext(f"{space}title") for g in groups]
     words = [g.findtext(f"{space}desc") for g in groups if g.findtext(f"{space}desc")]
     assert {"stem", "stem to relu", "+"} <= set(titles)
-    assert "stem: conv, kernel 3, padding 1, shape (2, 4, 6, 6) float32, 40 parameters" in " ".join(
-        map(str, words)
-    )
+    stem = "stem: conv, kernel 3, padding 1, shape (2, 4, 6, 6) float32, 40 parameters"
+    assert any(str(w).startswith(stem) for w in words)
     assert all(titles)
 
 
@@ -459,7 +458,8 @@ def test_the_tiny_graph_is_written_byte_for_byte_as_it_was(tmp_path: Path, suffi
 
 
 def test_the_tiny_graph_is_drawn_byte_for_byte_as_it_was() -> None:
-    if metadata.version("graphviz-pure") != GOLDEN_VERSION:
+    here = [d.version for d in metadata.distributions(name="graphviz-pure")]
+    if here != [GOLDEN_VERSION]:
         pytest.skip(f"golden/tiny.svg was drawn by graphviz-pure {GOLDEN_VERSION}")
     g = tiny()
     g.engine = "graphviz-pure"
