@@ -132,7 +132,7 @@ def compared(**options: Any) -> Any:
         shape = d.shape(empty=False)
         target = d.real(*shape)
         chosen = {k: d.of(*v) for k, v in options.items()}
-        x = target + d.away(*shape, kinks=(-1.0, 0.0, 1.0))
+        x = target + d.away(*shape, kinks=(-1.0, -0.5, 0.0, 0.5, 1.0))
         return [x, target], {"reduction": d.of("mean", "sum", "none"), **chosen}
 
     return draw

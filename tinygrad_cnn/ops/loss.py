@@ -17,7 +17,7 @@ from tinygrad_cnn.errors import (
     SoftmaxBeforeCrossEntropyWarning,
 )
 from tinygrad_cnn.ops.activation import log_softmax, softmax
-from tinygrad_cnn.ops.elementwise import abs, exp, log, maximum, softplus, where
+from tinygrad_cnn.ops.elementwise import abs, astype, exp, log, maximum, softplus, where
 from tinygrad_cnn.ops.indexing import getitem
 from tinygrad_cnn.ops.reduction import mean, sum
 from tinygrad_cnn.ops.shape import moveaxis, reshape
@@ -72,7 +72,7 @@ def cross_entropy(
     >>> float(cross_entropy(np.zeros((1, 4)), np.array([2])))  # ln 4
     1.3862943611198906
     """
-    K = _check_logits(logits, "cross_entropy")
+    K = _check_logits(logits, weight, "cross_entropy")
     _warn_of_softmax(logits)
     if not 0 <= label_smoothing <= 1:
         raise ConfigError(f"cross_entropy: label_smoothing must be in 0..1, got {label_smoothing}")
@@ -80,8 +80,8 @@ def cross_entropy(
     target = target.data if isinstance(target, Tensor) and target.dtype.kind in "biu" else target
     if target.dtype.kind == "f":
         return _soft_cross_entropy(logits, target, weight, label_smoothing, reduction)
-    rows = _class_last(logits)  # (M, K)
     labels, counted = check_labels(logits, target, K, ignore_index, "cross_entropy")
+    rows = _class_last(logits, counted)  # (M, K)
     losses = softmax_cross_entropy(rows, labels)
     losses = losses if weight is None else losses * getitem(weight, labels)
     if label_smoothing:
@@ -127,18 +127,26 @@ def nll_loss(
     reduction: str = "mean",
 ) -> Any:
     """l[n] = -log_probabilities[n, target[n]]: cross_entropy after log_softmax."""
-    K = _check_logits(log_probabilities, "nll_loss")
-    rows = _class_last(log_probabilities)
+    K = _check_logits(log_probabilities, weight, "nll_loss")
     labels, counted = check_labels(log_probabilities, target, K, ignore_index, "nll_loss")
+    rows = _class_last(log_probabilities, counted)
     losses = -getitem(rows, (np.arange(len(labels)), labels))
     losses = losses if weight is None else losses * getitem(weight, labels)
     return _reduce_labelled(losses, target, labels, counted, weight, reduction, "nll_loss")
 
 
-def _check_logits(logits: Any, name: str) -> int:
+def _check_logits(logits: Any, weight: Any, name: str) -> int:
+    """The number of classes, K."""
     if logits.ndim < 2 or logits.shape[1] < 1:
         raise ShapeError(f"{name}: needs scores of shape (N, K, ...), got {logits.shape}")
-    return int(logits.shape[1])
+    if logits.dtype.kind != "f":
+        raise DTypeError(f"{name}: needs scores of a float dtype, got {logits.dtype}")
+    K = int(logits.shape[1])
+    if weight is not None and weight.shape != (K,):
+        raise ShapeError(
+            f"{name}: weight must have one entry for each of the {K} classes, got {weight.shape}"
+        )
+    return K
 
 
 def check_labels(
@@ -170,7 +178,7 @@ def _reduce_labelled(
 
     Where none counts, the mean is 0/0 = NaN and has no gradient.
     """
-    if counted is not None:  # not a product with 0: an ignored loss may be infinite
+    if counted is not None:
         losses = where(counted, losses, 0.0)
     if reduction != "mean" or (weight is None and counted is None):
         return reduce(_to_batch(losses, target), reduction, name)
@@ -183,10 +191,11 @@ def _reduce_labelled(
         return sum(losses) / total
 
 
-def _class_last(logits: Any) -> Any:
-    """(N, K, *S) -> (N * S, K)"""
+def _class_last(logits: Any, counted: Any) -> Any:
+    """(N, K, *S) -> (N * S, K); rows that do not count are 0, for they may hold anything."""
     rows = logits if logits.ndim == 2 else moveaxis(logits, 1, -1)
-    return reshape(rows, (-1, logits.shape[1])) if logits.ndim > 2 else rows
+    rows = reshape(rows, (-1, logits.shape[1])) if logits.ndim > 2 else rows
+    return rows if counted is None else where(counted[:, None], rows, 0.0)
 
 
 def _to_batch(losses: Any, target: Any) -> Any:
@@ -202,27 +211,31 @@ def same_shape(x: Any, target: Any, name: str) -> None:
         )
 
 
+def _difference(x: Any, target: Any, name: str) -> Any:
+    """x - target, of one shape; arrays of integers as floats, or pixels could wrap."""
+    same_shape(x, target, name)
+    whole = x.dtype.kind not in "fc" and target.dtype.kind not in "fc"
+    return (astype(x, np.float64) if whole else x) - target
+
+
 def mse_loss(x: Any, target: Any, *, reduction: str = "mean") -> Any:
     """(x - target)^2"""
-    same_shape(x, target, "mse_loss")
-    d = x - target
+    d = _difference(x, target, "mse_loss")
     return reduce(d * d, reduction, "mse_loss")
 
 
 def l1_loss(x: Any, target: Any, *, reduction: str = "mean") -> Any:
     """|x - target|"""
-    same_shape(x, target, "l1_loss")
-    return reduce(abs(x - target), reduction, "l1_loss")
+    return reduce(abs(_difference(x, target, "l1_loss")), reduction, "l1_loss")
 
 
 def smooth_l1_loss(x: Any, target: Any, *, beta: float = 1.0, reduction: str = "mean") -> Any:
     """d^2 / (2 beta) where |d| < beta, |d| - beta/2 elsewhere, d = x - target (Girshick 2015)."""
-    same_shape(x, target, "smooth_l1_loss")
     if beta < 0:
         raise ConfigError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     if beta == 0:
         return l1_loss(x, target, reduction=reduction)
-    d = x - target
+    d = _difference(x, target, "smooth_l1_loss")
     losses = where(abs(d) < beta, d * d * (0.5 / beta), abs(d) - 0.5 * beta)
     return reduce(losses, reduction, "smooth_l1_loss")
 
