@@ -41,6 +41,13 @@ def test_the_source_is_the_line_that_called_the_op() -> None:
     assert "tg.exp" in Path(__file__).read_text().splitlines()[int(line) - 1]
 
 
+def test_a_graph_drawn_inside_the_block_finds_the_record_by_itself() -> None:
+    with viz.record():
+        y = tg.exp(tg.Tensor([1.0], requires_grad=True))
+        g = viz.graph(y, annotate=("shape", "time"))
+    assert by_id(g)["exp"].notes["time"] > 0
+
+
 def test_two_sweeps_add_up_their_times() -> None:
     w = tg.Tensor(np.ones(3), requires_grad=True)
     with viz.record() as measured:

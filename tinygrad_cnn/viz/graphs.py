@@ -1,8 +1,10 @@
 """graph(loss): the computation graph of a tensor as a picture.
 
-g = viz.graph(loss, model=model, depth=2)
-g                    # a notebook shows it
-g.save("net.svg")    # or .png .pdf .dot .json .txt .html
+    g = viz.graph(loss, model=model, depth=2)
+    g                    # a notebook shows it
+    g.save("net.svg")    # or .png .pdf .dot .json .txt .html
+
+Reading, views and renderers are files of their own; here they are put together.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from tinygrad_cnn.viz.gradients import gradients_alone, with_gradients
 from tinygrad_cnn.viz.notes import ANNOTATIONS, KINDS, OVERLAYS
 from tinygrad_cnn.viz.picture import Picture
 from tinygrad_cnn.viz.reading import read
-from tinygrad_cnn.viz.recording import Record
+from tinygrad_cnn.viz.recording import Record, active
 from tinygrad_cnn.viz.svg import accessible
 from tinygrad_cnn.viz.text import to_text
 from tinygrad_cnn.viz.web import Sheet, page
@@ -190,7 +192,7 @@ def graph(
     annotate   what to write in the boxes: shape, dtype, parameters, saved (bytes kept for the
                gradient), flops, grad_norm; and, with a record, time, stats, source
     color      one of saved, flops, parameters, grad_norm, time, backward_time: fills show how much
-    record     what viz.record() measured
+    record     what viz.record() measured; inside of its block it is found by itself
     legend     whether to explain the picture below it
     title      a line above it
     max_nodes  a larger picture is collapsed until it is smaller, and says so on top
@@ -208,6 +210,7 @@ def graph(
     5  output           4  (5, 2)
     """
     outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    record = record or active()
     _check(outputs, view, depth, fold, annotate, color, record)
     picture = views.mark_skips(views.name_lone_ops(read(outputs, model, inputs, record)))
     if fold == "auto":

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.anomaly import user_location
-from tinygrad_cnn.core.modes import Observer, observe
+from tinygrad_cnn.core.modes import STATE, Observer, observe
 from tinygrad_cnn.core.node import Node
 from tinygrad_cnn.core.op import Op
 from tinygrad_cnn.core.tensor import Tensor
@@ -82,6 +82,12 @@ def record() -> Iterator[Record]:
     with observe(Record()) as observer:
         assert isinstance(observer, Record)
         yield observer
+
+
+def active() -> Record | None:
+    """The record whose block this is, the innermost one."""
+    observers = reversed(STATE.get().observers)
+    return next((o for o in observers if isinstance(o, Record)), None)
 
 
 def norm(gradient: Any) -> float:

@@ -1,8 +1,12 @@
 """Views: a Picture made from another, to show less of it.
 
-name_lone_ops   a module that ran one op alone becomes that op, under the module's name
-collapse        a scope becomes one box
-limit           whatever is still too large is collapsed, and says so
+    name_lone_ops   a module that ran one op alone becomes that op, under the module's name
+    mark_skips      the edge that brings x itself to x + f(x)
+    collapse        a scope becomes one box; to_depth: all from some depth on
+    near            a node or module and what lies around it
+    limit           whatever is still too large is collapsed, and says so
+
+Folding equal blocks and mirroring gradients are views too, in files of their own.
 """
 
 from __future__ import annotations
