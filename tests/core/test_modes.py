@@ -85,7 +85,6 @@ def test_a_decorated_function_may_call_itself_and_raise() -> None:
     assert records()
 
 
-@pytest.mark.xfail(strict=True, reason="the body of a generator runs after the decorator's block")
 def test_a_decorated_generator_runs_under_the_mode() -> None:
     @tg.no_grad()
     def steps() -> Iterator[bool]:

@@ -218,9 +218,8 @@ def _pull_reference(op: Op, node: Node, g: Any, parents: Any, create_graph: bool
     finally:
         STATE.reset(token)
     gradients: list[Any] = [None] * len(inputs)
-    for i, found_gradient in zip(places, found, strict=True):
-        plain = found_gradient is not None and not create_graph
-        gradients[i] = found_gradient.data if plain and found_gradient else found_gradient
+    for i, gradient in zip(places, found, strict=True):
+        gradients[i] = gradient if create_graph or gradient is None else gradient.data
     return gradients
 
 
@@ -286,7 +285,8 @@ def _fit(g: Any, node: Node, op: Any) -> Any:
 
 def _may_alias(gradient: Any, node: Node, g: Any, siblings: Sequence[Any]) -> bool:
     """Whether somebody else may hold the memory of a gradient from `node` (bounds decide)."""
-    if type(gradient) is not np.ndarray or not gradient.flags.writeable:
+    known = node.op is not None and node.op.trusted
+    if not known or type(gradient) is not np.ndarray or not gradient.flags.writeable:
         return True
     others = [g, node.output, *node.args, *(s for s in siblings if s is not gradient)]
     twice = sum(s is gradient for s in siblings) > 1

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar, Token
+from functools import wraps
+from inspect import isgeneratorfunction
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -70,6 +72,26 @@ class _GradMode(ContextDecorator):
 
     def _recreate_cm(self) -> _GradMode:
         return type(self)()  # a decorated function may run in several threads at once
+
+    def __call__(self, function: Any) -> Any:
+        """The function, run under the mode; a generator, each of its steps."""
+        if not isgeneratorfunction(function):
+            return super().__call__(function)
+
+        @wraps(function)
+        def steps(*args: Any, **kwargs: Any) -> Any:
+            generator, value = function(*args, **kwargs), None
+            try:
+                while True:
+                    with self._recreate_cm():
+                        value = generator.send(value)
+                    value = yield value
+            except StopIteration as end:
+                return end.value
+            finally:
+                generator.close()
+
+        return steps
 
     def __enter__(self) -> None:
         self._tokens.append(STATE.set(STATE.get()._replace(grad=self._record)))
