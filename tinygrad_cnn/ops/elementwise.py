@@ -631,7 +631,7 @@ def sigmoid(x, /):
     return 0.5 * np.tanh(0.5 * x) + 0.5 if np.iscomplexobj(x) else _sigmoid(_floating(x))
 
 
-def _floating(x: Any) -> np.ndarray:
+def _floating(x: Any) -> Any:
     """x as floats: -|x| of unsigned integers would be positive."""
     x = np.asarray(x)
     return x if x.dtype.kind in "fc" else x.astype(np.float64)
