@@ -328,8 +328,8 @@ class Op:
         return tuple(filled), static
 
     def _as_arrays(self, args: tuple[Any, ...]) -> list[Any]:
-        """Lists as arrays, and numbers, too, where there are only numbers."""
-        alone = not any(isinstance(a, np.ndarray) for a in args)
+        """Lists as arrays, and numbers, too, where there are only Python's own."""
+        alone = not any(isinstance(a, np.ndarray | np.generic) for a in args)
         return [
             np.asarray(a)
             if alone and isinstance(a, int | float | complex)
