@@ -207,13 +207,13 @@ def arange(
         start, stop = 0, start
     if step == 0:
         raise ConfigError("arange: step must not be 0")
+    whole = all(isinstance(x, int | np.integer) for x in (start, stop, step))
     if dtype is None:
-        whole = all(isinstance(x, int | np.integer) for x in (start, stop, step))
         dtype = np.dtype(np.int64) if whole else default_dtype()
+    if whole:
+        return wrap(np.arange(start, stop, step).astype(dtype), None)
     n = max(math.ceil((stop - start) / step), 0)
-    if np.dtype(dtype).kind in "iu":
-        return wrap(np.arange(start, stop, step, dtype=dtype)[:n], None)
-    return wrap((start + np.arange(n, dtype=np.float64) * step).astype(dtype), None)
+    return wrap((start + np.arange(n) * step).astype(dtype), None)
 
 
 def linspace(
@@ -236,4 +236,4 @@ def linspace(
         raise ConfigError(f"linspace: num, how many numbers, is 0 or more, got {num}")
     if dtype is None:
         dtype = default_complex_dtype() if np.iscomplexobj((start, stop)) else default_dtype()
-    return wrap(np.linspace(start, stop, num, endpoint=endpoint).astype(dtype), None)
+    return wrap(np.linspace(start, stop, num, endpoint=endpoint, dtype=dtype), None)
