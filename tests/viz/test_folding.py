@@ -117,6 +117,7 @@ def test_folds_nest() -> None:
     model = nn.Sequential(*[nn.Sequential(Layer(), Layer()) for _ in range(3)])
     g = viz.graph(model(X))
     assert repeats(g) == {"0-2": 3, "0.0-1": 2}
+    assert all(words in g.to_dot() for words in ("0-2 \u00d7 3", "0.0-1 \u00d7 2"))
     assert [n.op for n in g.picture.nodes if n.kind == "op"] == ["linear", "tanh"]
     assert next(s.parameters for s in g.picture.scopes if s.repeats == 2) == 6 * 20
 

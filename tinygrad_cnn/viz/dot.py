@@ -24,7 +24,7 @@ from tinygrad_cnn.viz.looks import (
     overlay,
 )
 from tinygrad_cnn.viz.picture import Edge, Node, Picture, Scope, chain
-from tinygrad_cnn.viz.views import HELD, held_inside
+from tinygrad_cnn.viz.views import HELD, groups, held_inside
 from tinygrad_cnn.viz.words import count, html, plain, shape_text, size
 
 FONT = "Helvetica"  # its widths are known to Graphviz, so that boxes fit their text
@@ -74,6 +74,8 @@ class _Writer:
         self.names = {n.id: f"n{i}" for i, n in enumerate(picture.nodes)}
         self.nodes = {n.id: n for n in picture.nodes}
         self.inside, self.rows = held_inside(picture)
+        repeated = {s.id for s in picture.scopes if s.repeats > 1}
+        self.groups = groups(picture) - repeated
         closed = {n.id for n in picture.nodes if n.kind == "module"}
         self.joins = {e.target for e in picture.edges if e.kind == "skip"} & closed
         self.mirrored = len({n.kind == "gradient" for n in picture.nodes}) == 2
@@ -125,7 +127,8 @@ class _Writer:
         for n in self.picture.nodes:
             for scope in reversed([s for s in chain(scopes, n.scope) if s not in seen]):
                 seen.add(scope)
-                g.node(f"s{number[scope]}")
+                if scope not in self.groups:
+                    g.node(f"s{number[scope]}")
             if n.id not in self.inside:
                 g.node(self.names[n.id])
 
@@ -159,8 +162,10 @@ class _Writer:
                     margin="8",
                     tooltip=self._plain(s.path or s.name),
                 )
-                # A note and not the cluster's label: edges go round nodes, and across labels.
-                c.node(f"s{i}", label=_heading(s), id=f"h{i}", shape="plain", fontsize="11")
+                # A note and not the cluster's label: edges go round nodes, and across labels. Where
+                # a frame only groups others, their notes tell its path, and one more is in the way.
+                if s.id not in self.groups:
+                    c.node(f"s{i}", label=_heading(s), id=f"h{i}", shape="plain", fontsize="11")
                 self._scope(c, s.id, members)
 
     def _node(self, g: Any, n: Node) -> None:

@@ -89,9 +89,9 @@ def to_depth(picture: Picture, depth: int, closed: Closed = ()) -> Picture:
     And those that `closed` names by path or class, or for which it holds.
     """
     deep = depths(picture)
-    groups = _groups(picture) if depth else set()
+    kept_open = groups(picture) if depth else set()
     named = closed if callable(closed) else lambda s: s.path in closed or s.module in closed
-    return collapse(picture, lambda s: (deep[s.id] >= depth and s.id not in groups) or named(s))
+    return collapse(picture, lambda s: (deep[s.id] >= depth and s.id not in kept_open) or named(s))
 
 
 def near(picture: Picture, focus: str, hops: int) -> Picture:
@@ -205,14 +205,14 @@ def depths(picture: Picture) -> dict[str, int]:
 
     A Sequential of blocks computes nothing itself; closing it would hide what there is to see.
     """
-    groups = _groups(picture)
+    only_group = groups(picture)
     depth = {"": -1}
     for s in picture.scopes:
-        depth[s.id] = depth[s.parent] + (s.id not in groups)
+        depth[s.id] = depth[s.parent] + (s.id not in only_group)
     return depth
 
 
-def _groups(picture: Picture) -> set[str]:
+def groups(picture: Picture) -> set[str]:
     """The scopes, below the outermost ones, that hold scopes and nothing else."""
     inner = {s.id for s in picture.scopes if s.parent}
     holds_scopes = {s.parent for s in picture.scopes}
