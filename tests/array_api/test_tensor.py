@@ -189,3 +189,9 @@ def test_the_variance_of_complex_numbers_is_real() -> None:
     v = tg.var(tg.Tensor(z))
     assert v.dtype == np.float64
     np.testing.assert_allclose(v.item(), np.var(z))
+
+
+def test_arange_is_exact_in_every_integer_dtype() -> None:
+    assert tg.arange(2**63, 2**63 + 3, dtype=tg.uint64).tolist() == [2**63, 2**63 + 1, 2**63 + 2]
+    assert tg.arange(5, 1, -2, dtype=tg.uint8).tolist() == [5, 3]
+    assert tg.arange(-(2**62), 2**62, 2**62).tolist() == [-(2**62), 0]

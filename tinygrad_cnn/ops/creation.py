@@ -210,9 +210,11 @@ def arange(
     whole = all(isinstance(x, int | np.integer) for x in (start, stop, step))
     if dtype is None:
         dtype = np.dtype(np.int64) if whole else default_dtype()
+    # Of integers the quotient is exact, and the sum taken in the dtype, which may exceed int64.
+    n = max(-((start - stop) // step) if whole else math.ceil((stop - start) / step), 0)
     if whole:
-        return wrap(np.arange(start, stop, step).astype(dtype), None)
-    n = max(math.ceil((stop - start) / step), 0)
+        steps = (np.arange(n) * step).astype(dtype)
+        return wrap(steps + np.asarray(start).astype(dtype), None)
     return wrap((start + np.arange(n) * step).astype(dtype), None)
 
 
