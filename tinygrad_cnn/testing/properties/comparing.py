@@ -1,0 +1,186 @@
+"""Two ways to the same gradient may differ by rounding, and by nothing else.
+
+By a multiple of the dtype's eps; where that is not enough, by what the gradient moves when its
+inputs move by their own rounding: its condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.testing.blame import mismatch
+from tinygrad_cnn.testing.report import GradientMismatch
+from tinygrad_cnn.testing.subject import Arrays, Subject, element, float_outputs
+
+T = TypeVar("T")
+
+
+def pull_twice(subject: Subject, xs: Arrays, vs: Arrays) -> Arrays:
+    """The gradient of <J^T g, v> with respect to x and g: H v and J v."""
+    derivative = subject.derivative
+    gs = derivative.xs[len(xs) :]
+    return derivative.pullback([*xs, *gs])(list(vs))
+
+
+def inner(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
+    """Re <a, b>, summed over the arrays."""
+    return float(sum(np.real(np.sum(x * y)) for x, y in zip(a, b, strict=True)))
+
+
+def terms_of(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
+    """The sum of the sizes of its terms."""
+    return float(sum(np.sum(np.abs(x * y)) for x, y in zip(a, b, strict=True)))
+
+
+def allowed_gap(subject: Subject, compute: Callable[[Arrays], np.ndarray], terms: float) -> float:
+    """How far two ways of computing the same number may be apart: rounding, and its effects."""
+    here = compute(subject.xs)
+    moved = [np.abs(compute(xs) - here).max() for xs in rounded(subject, subject.xs)]
+    moved = [m for m in moved if np.isfinite(m)]
+    eps = max(subject.eps_in, subject.eps_out)
+    return float(256 * eps * (terms + np.abs(here).max()) + 8 * max(moved, default=0.0))
+
+
+def rounded(subject: Subject, xs: Arrays) -> Iterator[Arrays]:
+    """The inputs moved by their own rounding, four times."""
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        yield [
+            np.asarray(x * (1 + 2 * subject.eps_in * rng.uniform(-1, 1, x.shape)), x.dtype)
+            for x in xs
+        ]
+
+
+def must_agree(
+    subject: Subject,
+    name: str,
+    summary: str,
+    found: Arrays,
+    expected: Arrays,
+    compute: Callable[[Arrays], Arrays],
+    terms: Arrays | None = None,
+    *,
+    places: Sequence[int] | None = None,
+    at: Arrays | None = None,
+) -> None:
+    """Two gradients are equal up to rounding: of their largest terms, and of their inputs."""
+    eps = max(subject.eps_in, subject.eps_out)
+    sizes = [np.abs(e) for e in expected] if terms is None else terms
+    allowed = [
+        256 * eps * np.full(e.shape, s[np.isfinite(s)].max(initial=0.0))
+        for e, s in zip(expected, sizes, strict=True)
+    ]
+    if all(within(a, b, t).all() for a, b, t in zip(found, expected, allowed, strict=True)):
+        return
+    with np.errstate(all="ignore"):
+        xs = subject.xs if at is None else at
+        here = compute(xs)
+        for moved in rounded(subject, xs):
+            for t, a, b in zip(allowed, compute(moved), here, strict=True):
+                step = np.abs(a - b)
+                t += 8 * np.where(np.isfinite(step), step, 0.0)
+    for k, (a, b, t) in enumerate(zip(found, expected, allowed, strict=True)):
+        inside = within(a, b, t)
+        if not inside.all():
+            place = k if places is None else places[k]
+            raise failure_at(subject, name, summary, place, ~inside, a, b, t)
+
+
+def within(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Where a and b differ by t at most; NaN equals NaN."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray((np.abs(a - b) <= t) | (a == b) | (np.isnan(a) & np.isnan(b)))
+
+
+def failure_at(
+    subject: Subject,
+    name: str,
+    summary: str,
+    k: int,
+    wrong: np.ndarray,
+    found: np.ndarray,
+    expected: np.ndarray,
+    allowed: Any,
+) -> GradientMismatch:
+    """The failure at the worst of the elements that are wrong."""
+    with np.errstate(invalid="ignore"):
+        gaps = np.where(wrong, np.abs(found - expected), -1.0)
+    order = np.argsort(-np.nan_to_num(gaps, nan=np.inf), axis=None, kind="stable")
+    places = [int(i) for i in order if wrong.reshape(-1)[i]]
+    i = places[0]
+    return mismatch(
+        subject,
+        name,
+        f"{summary} ({subject.label(k)})",
+        input=subject.places[k],
+        element=element(found, i),
+        elements=tuple(element(found, j) for j in places),
+        analytic=found.reshape(-1)[i].item(),
+        numeric=expected.reshape(-1)[i].item(),
+        uncertainty=float(np.broadcast_to(allowed, found.shape).reshape(-1)[i]),
+    )
+
+
+def must_agree_values(subject: Subject, name: str, summary: str, ys: Arrays) -> None:
+    """The outputs are f's, up to rounding."""
+    _, wanted = subject.base, subject.outputs
+    eps = max(subject.eps_in, *(float(np.finfo(y.dtype).eps) for y in ys))
+    allowed = [256 * eps * np.full(y.shape, np.abs(y).max(initial=0.0)) for y in wanted]
+    if all(within(a, b, t).all() for a, b, t in zip(ys, wanted, allowed, strict=True)):
+        return
+    for xs in rounded(subject, subject.xs):
+        moved = float_outputs(subject.run(xs))
+        for t, a, b in zip(allowed, moved, wanted, strict=True):
+            step = np.abs(a - b)
+            t += 8 * np.where(np.isfinite(step), step, 0.0)
+    for j, (a, b, t) in enumerate(zip(ys, wanted, allowed, strict=True)):
+        inside = within(a, b, t)
+        if not inside.all():
+            i = int(np.argmax(~inside))
+            raise mismatch(
+                subject,
+                name,
+                f"{summary}: output {j} at {list(element(a, i))} is {b.reshape(-1)[i]!r} by f, "
+                f"{a.reshape(-1)[i]!r} there",
+            )
+
+
+def must_be_equal(subject: Subject, name: str, when: str, ys: Arrays) -> None:
+    """The outputs are f's, bit for bit."""
+    if any(a.tobytes() != b.tobytes() for a, b in zip(ys, subject.outputs, strict=True)):
+        raise mismatch(subject, name, f"f gives another value {when}")
+
+
+# -- small things ---------------------------------------------------------------------------------
+
+
+def plain(a: Any) -> Any:
+    """The array of a Tensor; anything else as it is."""
+    return a.data if isinstance(a, Tensor) else a
+
+
+def tried(run: Callable[[], T]) -> T | None:
+    """run(), or None where f does not take such inputs."""
+    try:
+        return run()
+    except Exception:
+        return None
+
+
+def nearby(subject: Subject) -> Arrays | None:
+    """Inputs a little off: what holds there holds by no coincidence, as that of equal rows."""
+    vs = subject.direction(subject.rng("nearby"))
+    xs = [np.asarray(x + 2.0**-5 * v, x.dtype) for x, v in zip(subject.xs, vs, strict=True)]
+    value = tried(lambda: subject.value(xs))
+    return xs if value is not None and np.isfinite(value.y).all() else None
+
+
+def branches_change(subject: Subject, vs: Arrays) -> bool:
+    """Whether the inputs lie on a kink, as far as its witnesses tell."""
+    tiny = 2.0**-40
+    moved = [np.asarray(x + tiny * v, x.dtype) for x, v in zip(subject.xs, vs, strict=True)]
+    return subject.value(moved).branches != subject.base.branches

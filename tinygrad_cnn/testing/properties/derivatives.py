@@ -1,0 +1,163 @@
+"""What the gradient is: a slope, a transpose, linear, symmetric the second time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.testing.blame import blaming, mismatch
+from tinygrad_cnn.testing.gradcheck import check_gradient
+from tinygrad_cnn.testing.properties.comparing import (
+    allowed_gap,
+    branches_change,
+    failure_at,
+    inner,
+    must_agree,
+    must_agree_values,
+    plain,
+    pull_twice,
+    terms_of,
+    tried,
+)
+from tinygrad_cnn.testing.properties.registry import HOLDS, prop
+from tinygrad_cnn.testing.report import Outcome
+from tinygrad_cnn.testing.subject import Arrays, Subject, flat, float_outputs
+
+
+@prop()
+def directional_derivative(subject: Subject) -> Outcome:
+    """<J^T g, v> is the slope of <g, f> along v."""
+    return Outcome(report=check_gradient(subject, "directional_derivative"))
+
+
+@prop(bare=False, order=2)
+def second_order(subject: Subject) -> Outcome:
+    """The gradient of the gradient is the slope of the gradient."""
+    return Outcome(report=check_gradient(subject.derivative, "second_order"))
+
+
+@prop(bare=False, order=2)
+def adjointness(subject: Subject) -> Outcome:
+    """<g, J v> = <J^T g, v>, where J v is the transpose of the recorded g -> J^T g."""
+    rng = subject.rng("adjointness")
+    g, vs = subject.upstream(rng), subject.direction(rng)
+    with blaming(subject, "adjointness"):
+
+        def sides(xs: Arrays) -> np.ndarray:
+            tangent = pull_twice(subject, xs, vs)[len(xs) :]
+            there = subject.gradient(xs, g)
+            return np.array([inner([g], [flat(tangent)]), inner(there, vs)])
+
+        left, right = sides(subject.xs)
+        terms = [
+            np.abs(a * v).sum() for a, v in zip(subject.gradient(subject.xs, g), vs, strict=True)
+        ]
+    allowed = allowed_gap(subject, lambda xs: sides(xs)[:1], float(np.sum(terms)))
+    if not abs(left - right) <= allowed:
+        raise mismatch(
+            subject,
+            "adjointness",
+            "<J^T g, v> differs from <g, J v>, computed by the recorded gradient's own gradient",
+            analytic=float(right),
+            numeric=float(left),
+            uncertainty=allowed,
+        )
+    return HOLDS
+
+
+@prop(bare=False, order=2)
+def symmetry(subject: Subject) -> Outcome:
+    """<v, H w> = <w, H v>: the Hessian of <g, f> is symmetric."""
+    rng = subject.rng("symmetry")
+    vs, ws = subject.direction(rng), subject.direction(rng)
+    if branches_change(subject, vs):
+        return Outcome(skipped="f has a kink at these inputs")
+    n = len(subject.xs)
+    with blaming(subject, "symmetry"):
+
+        def sides(xs: Arrays) -> np.ndarray:
+            Hv, Hw = pull_twice(subject, xs, vs)[:n], pull_twice(subject, xs, ws)[:n]
+            return np.array([inner(Hv, ws), inner(Hw, vs), terms_of(Hv, ws) + terms_of(Hw, vs)])
+
+        left, right, terms = sides(subject.xs)
+    allowed = allowed_gap(subject, lambda xs: sides(xs)[:2], float(terms))
+    if not abs(left - right) <= allowed:
+        raise mismatch(
+            subject,
+            "symmetry",
+            "the Hessian of <g, f> is not symmetric: <w, H v> differs from <v, H w>",
+            analytic=float(left),
+            numeric=float(right),
+            uncertainty=allowed,
+        )
+    return HOLDS
+
+
+@prop()
+def linearity(subject: Subject) -> Outcome:
+    """J^T (a g + b h) = a J^T g + b J^T h, and J^T 0 = 0."""
+    rng = subject.rng("linearity")
+    g, h = subject.upstream(rng), subject.upstream(rng)
+    with blaming(subject, "linearity"):
+        G, H, both, none = (subject.gradient(subject.xs, u) for u in (g, h, 2 * g - 0.5 * h, 0 * g))
+    for k, zero in enumerate(none):
+        wrong = (zero != 0) & np.isfinite(G[k])
+        if wrong.any():
+            raise failure_at(
+                subject, "linearity", "J^T 0 is not 0", k, wrong, zero, np.zeros_like(zero), 0
+            )
+    expected = [2 * a - 0.5 * b for a, b in zip(G, H, strict=True)]
+    must_agree(
+        subject,
+        "linearity",
+        "J^T (2g - h/2) differs from 2 J^T g - J^T h / 2: the VJP is not linear in g",
+        both,
+        expected,
+        lambda xs: subject.gradient(xs, 2 * g - 0.5 * h),
+        [np.abs(2 * a) + np.abs(0.5 * b) for a, b in zip(G, H, strict=True)],
+    )
+    return HOLDS
+
+
+@prop()
+def reference(subject: Subject) -> Outcome:
+    """f and its gradient are those of reference=, up to rounding."""
+    other = subject.reference
+    if other is None:
+        return Outcome(skipped="no reference= is given")
+    ys = _values_of(other, subject)
+    if [y.shape for y in ys] != [y.shape for y in subject.outputs]:
+        raise mismatch(
+            subject,
+            "reference",
+            f"f returns shapes {[y.shape for y in subject.outputs]}, the reference "
+            f"{[y.shape for y in ys]}",
+        )
+    must_agree_values(subject, "reference", "f differs from the reference", ys)
+    judge = replace(subject, f=other, reference=None)
+    if subject.vjp is not None or tried(lambda: judge.record(subject.xs)) is None:
+        return Outcome(note="values; the reference takes arrays")
+    g = subject.upstream(subject.rng("reference"))
+    with blaming(subject, "reference"):
+        found = subject.gradient(subject.xs, g)
+    must_agree(
+        subject,
+        "reference",
+        "the gradient differs from the reference's",
+        found,
+        judge.gradient(subject.xs, g),
+        lambda xs: subject.gradient(xs, g),
+    )
+    return HOLDS
+
+
+def _values_of(other: Callable[..., Any], subject: Subject) -> Arrays:
+    """What the reference returns: for Tensors or, if it does not take them, for arrays."""
+    found = tried(lambda: float_outputs(replace(subject, f=other).run(subject.xs)))
+    if found is not None:
+        return found
+    args = [plain(a) for a in subject.arguments(subject.xs)]
+    return float_outputs(subject.isolated(lambda: other(*args)))

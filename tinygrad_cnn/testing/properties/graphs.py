@@ -1,0 +1,188 @@
+"""What the graph does: gradients add up in it, and it is there when it should be and no longer."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+
+from tinygrad_cnn.core.modes import Observer, no_grad, observe, scope
+from tinygrad_cnn.core.node import Node
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.testing.blame import blaming, mismatch
+from tinygrad_cnn.testing.properties.comparing import (
+    failure_at,
+    must_agree,
+    must_be_equal,
+    tried,
+)
+from tinygrad_cnn.testing.properties.registry import HOLDS, prop
+from tinygrad_cnn.testing.report import Outcome
+from tinygrad_cnn.testing.subject import Arrays, Subject, float_leaves, float_outputs, leaf
+
+
+@prop()
+def accumulation(subject: Subject) -> Outcome:
+    """Gradients add up: of f(x, x), the gradients of both places; of f(x) used twice, twice one."""
+    g = subject.upstream(subject.rng("accumulation"))
+    pairs = [
+        (i, j)
+        for j in range(len(subject.xs))
+        for i in range(j)
+        if subject.xs[i].shape == subject.xs[j].shape and subject.xs[i].dtype == subject.xs[j].dtype
+    ]
+    for i, j in pairs[:3]:
+        _compare_aliased(subject, i, j, g)
+    if subject.vjp is None:
+        _compare_diamond(subject, g)
+    elif not pairs:
+        return Outcome(skipped="no two inputs have one shape")
+    return HOLDS
+
+
+def _compare_aliased(subject: Subject, i: int, j: int, g: np.ndarray) -> None:
+    xs = [subject.xs[i] if k == j else x for k, x in enumerate(subject.xs)]
+    apart = [x.copy() for x in xs]
+    ys = tried(lambda: float_outputs(subject.run(apart)))
+    if ys is None or [y.shape for y in ys] != [y.shape for y in subject.outputs]:
+        return
+    with blaming(subject, "accumulation"):
+        expected = subject.gradient(apart, g)
+        if subject.vjp is not None:
+            found = subject.gradient(xs, g)
+        else:
+            expected = [
+                expected[i] + expected[j],
+                *(e for k, e in enumerate(expected) if k not in (i, j)),
+            ]
+            found = _through_one_leaf(subject, xs, i, j, g)
+    places = [i, *(k for k in range(len(xs)) if k not in (i, j))] if subject.vjp is None else None
+    must_agree(
+        subject,
+        "accumulation",
+        f"with one array as {subject.label(i)} and {subject.label(j)}, the gradient is not that of "
+        f"two equal arrays",
+        found,
+        expected,
+        lambda moved: expected,
+        [np.abs(e) for e in expected],
+        places=places,
+    )
+
+
+def _through_one_leaf(subject: Subject, xs: Arrays, i: int, j: int, g: np.ndarray) -> Arrays:
+    leaves = [leaf(x) for x in xs]
+    leaves[j] = leaves[i]
+    ys = float_leaves(subject.isolated(lambda: subject.f(*subject.arguments(leaves))))
+    kept = [leaves[i], *(t for k, t in enumerate(leaves) if k not in (i, j))]
+    return subject.sweep(kept, ys, subject.split(g))
+
+
+def _compare_diamond(subject: Subject, g: np.ndarray) -> None:
+    """L = <g, y + y> + <g, f(x)> + <c, x> has the gradient 3 J^T g + c."""
+    rng = subject.rng("diamond")
+    cs = subject.direction(rng)
+    with blaming(subject, "accumulation"):
+        one = subject.gradient(subject.xs, g)
+        leaves, ys = subject.record(subject.xs)
+        args = subject.arguments(leaves)
+        again = float_leaves(subject.isolated(lambda: subject.f(*args)))
+        doubled = [y + y if isinstance(y, Tensor) else y for y in ys]
+        gs = subject.split(g)
+        roots = [*doubled, *again, *leaves]
+        found = subject.sweep(leaves, roots, [*gs, *gs, *cs])
+    expected = [3 * G + c for G, c in zip(one, cs, strict=True)]
+    must_agree(
+        subject,
+        "accumulation",
+        "the gradient of <g, y + y> + <g, f(x)> + <c, x>, y = f(x), is not 3 J^T g + c",
+        found,
+        expected,
+        lambda xs: subject.gradient(xs, g),
+        [np.abs(3 * G) + np.abs(c) for G, c in zip(one, cs, strict=True)],
+    )
+
+
+@prop(bare=False)
+def graph_freed(subject: Subject) -> Outcome:
+    """When the last Tensor of a graph is dropped, the graph is gone, without the collector."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        for higher in (False, True)[: subject.order]:
+            alive = _dropped(subject, higher)
+            if alive() is not None:
+                raise mismatch(
+                    subject,
+                    "graph_freed",
+                    "nodes of the graph outlive its last Tensor: something refers in a circle, as "
+                    "a node that holds its own output, or keeps them, as a list outside",
+                )
+    finally:
+        if enabled:
+            gc.enable()
+    return HOLDS
+
+
+class _Mark:
+    """Every node that is recorded in the scope of a mark refers to it; nothing else does."""
+
+
+def _dropped(subject: Subject, higher: bool) -> weakref.ref[_Mark]:
+    """A reference to the mark of a graph that was built, pulled back through, and dropped."""
+    mark = _Mark()
+    g = subject.split(subject.upstream(subject.rng("freed")))
+    with scope(mark), blaming(subject, "graph_freed"):
+        leaves, ys = subject.record(subject.xs)
+        subject.sweep(leaves, ys, g, create_graph=higher)
+    return weakref.ref(mark)
+
+
+@prop(bare=False)
+def nothing_recorded(subject: Subject) -> Outcome:
+    """Under no_grad() the values are the same, bit for bit, and no graph arises."""
+    counter = _Counter()
+    leaves = [leaf(x) for x in subject.xs]
+    args = subject.arguments(leaves)
+    with no_grad(), observe(counter):
+        ys = float_leaves(subject.isolated(lambda: subject.f(*args)))
+    if counter.nodes or any(isinstance(y, Tensor) and y.requires_grad for y in ys):
+        raise mismatch(
+            subject, "nothing_recorded", f"under no_grad() {counter.nodes} nodes were recorded"
+        )
+    must_be_equal(subject, "nothing_recorded", "under no_grad()", float_outputs(ys))
+    return HOLDS
+
+
+class _Counter(Observer):
+    """Counts the nodes that are recorded."""
+
+    nodes = 0
+
+    def recorded(self, node: Node) -> None:
+        self.nodes += 1
+
+
+@prop()
+def repeatability(subject: Subject) -> Outcome:
+    """Run again, f and its gradient are the same bits; so is a second sweep of one graph."""
+    g = subject.upstream(subject.rng("repeat"))
+    must_be_equal(subject, "repeatability", "run again", float_outputs(subject.run(subject.xs)))
+    with blaming(subject, "repeatability"):
+        first, pull = subject.gradient(subject.xs, g), subject.pullback(subject.xs)
+        runs = {"f is run again": pull(g), "one graph is swept again": pull(g)}
+    for what, found in runs.items():
+        for k, (a, b) in enumerate(zip(found, first, strict=True)):
+            if a.tobytes() != b.tobytes():
+                raise failure_at(
+                    subject,
+                    "repeatability",
+                    f"the gradient is another when {what}",
+                    k,
+                    ~((a == b) | (np.isnan(a) & np.isnan(b))),
+                    a,
+                    b,
+                    0.0,
+                )
+    return HOLDS

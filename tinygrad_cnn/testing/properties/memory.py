@@ -1,0 +1,160 @@
+"""What a backward pass does to memory: reads any layout, writes to none of what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.testing.blame import blaming, mismatch
+from tinygrad_cnn.testing.properties.comparing import (
+    must_agree,
+    must_agree_values,
+    plain,
+)
+from tinygrad_cnn.testing.properties.registry import HOLDS, prop
+from tinygrad_cnn.testing.report import Outcome
+from tinygrad_cnn.testing.subject import Subject, float_outputs
+
+
+@prop()
+def memory_layout(subject: Subject) -> Outcome:
+    """f and its gradient are the same for Fortran-ordered, strided, reversed, read-only arrays."""
+    g = subject.upstream(subject.rng("layout"))
+    with blaming(subject, "memory_layout"):
+        expected = subject.gradient([x.copy(order="C") for x in subject.xs], g)
+    for name, lay_out in LAYOUTS.items():
+        xs = [lay_out(x) for x in subject.xs]
+        gs = [lay_out(a) for a in subject.split(g)]
+        with blaming(subject, "memory_layout"):
+            ys = float_outputs(subject.run(xs))
+            found = subject.pullback(xs)(gs)
+        what = f"for {name} arrays"
+        must_agree_values(subject, "memory_layout", f"f has another value {what}", ys)
+        must_agree(
+            subject,
+            "memory_layout",
+            f"the gradient is another {what}",
+            found,
+            expected,
+            lambda moved: subject.gradient(moved, g),
+        )
+    return HOLDS
+
+
+def _strided(x: np.ndarray) -> np.ndarray:
+    return np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x.copy()
+
+
+def _reversed(x: np.ndarray) -> np.ndarray:
+    flip = (slice(None, None, -1),) * x.ndim
+    return np.ascontiguousarray(x[flip])[flip] if x.ndim else x.copy()
+
+
+def _read_only(x: np.ndarray) -> np.ndarray:
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "Fortran-ordered": lambda x: x.copy(order="F"),
+    "strided": _strided,
+    "reversed": _reversed,
+    "read-only": _read_only,
+}
+
+
+@prop()
+def purity(subject: Subject) -> Outcome:
+    """Inputs, upstream gradients and saved arrays are the same bytes after the backward pass."""
+    xs = [x.copy(order="K") for x in subject.xs]
+    gs = subject.split(subject.upstream(subject.rng("purity")))
+    watched = {f"{subject.label(k)}": x for k, x in enumerate(xs)}
+    for i, a in enumerate(subject.inputs):
+        if i not in subject.places and isinstance(a, np.ndarray | Tensor):
+            watched[f"input {i}"] = plain(a)
+    before = {name: a.tobytes() for name, a in watched.items()}
+    with blaming(subject, "purity"):
+        if subject.vjp is not None:
+            subject.run(xs)
+            _must_be_unchanged(subject, watched, before, "f")
+            pull = subject.pullback(xs)
+        else:
+            leaves, ys = subject.record(xs)
+            _must_be_unchanged(subject, watched, before, "f")
+            watched |= _saved(ys)
+            pull = lambda g: subject.isolated(lambda: subject.sweep(leaves, ys, g))  # noqa: E731
+        watched |= {f"upstream gradient {i}": a for i, a in enumerate(gs)}
+        before = {name: a.tobytes() for name, a in watched.items()}
+        pull(gs)
+    _must_be_unchanged(subject, watched, before, "the VJP")
+    return HOLDS
+
+
+def _must_be_unchanged(
+    subject: Subject, watched: dict[str, np.ndarray], before: dict[str, bytes], who: str
+) -> None:
+    for name, a in watched.items():
+        if a.tobytes() != before[name]:
+            raise mismatch(subject, "purity", f"{who} writes into {name}")
+
+
+def _saved(ys: Sequence[Any]) -> dict[str, np.ndarray]:
+    """The arrays that the graph below ys keeps."""
+    arrays: dict[str, np.ndarray] = {}
+    stack = [y._node for y in ys if isinstance(y, Tensor) and y._node is not None]
+    seen: set[int] = set()
+    while stack:
+        node = stack.pop()
+        if node.seq in seen or node.op is None:
+            continue
+        seen.add(node.seq)
+        stack += [p for p in node.parents if p is not None]
+        kept = {"output": node.output, **(node.residual or {}), **node.static}
+        kept |= {f"input {i}": a for i, a in enumerate(node.args or ())}
+        for name, a in kept.items():
+            if isinstance(a, np.ndarray):
+                arrays[f"the {name} that {node.op.name} saved (node {node.seq})"] = a
+    return arrays
+
+
+@prop()
+def no_shared_memory(subject: Subject) -> Outcome:
+    """A gradient is an array of its own: no other gradient, no input, no upstream sees its memory.
+
+    A bare vjp= may return the same array twice, or g itself: its caller copies. But what it has
+    returned must not change when it is called again.
+    """
+    rng = subject.rng("memory")
+    g, h = subject.split(subject.upstream(rng)), subject.split(subject.upstream(rng))
+    xs = [x.copy(order="K") for x in subject.xs]
+    with blaming(subject, "no_shared_memory"):
+        pull = subject.pullback(xs)
+        gradients = pull(g)
+        before = [G.tobytes() for G in gradients]
+        pull(h)
+    for k, (G, b) in enumerate(zip(gradients, before, strict=True)):
+        if G.tobytes() != b:
+            raise mismatch(
+                subject,
+                "no_shared_memory",
+                f"the gradient of {subject.label(k)} changed when the VJP was called again",
+                input=subject.places[k],
+            )
+    if subject.vjp is None:
+        others = {f"{subject.label(k)}": x for k, x in enumerate(xs)}
+        others |= {f"upstream gradient {i}": a for i, a in enumerate(g)}
+        for k, G in enumerate(gradients):
+            for name, a in others.items():
+                if np.may_share_memory(G, a) and np.shares_memory(G, a):
+                    raise mismatch(
+                        subject,
+                        "no_shared_memory",
+                        f"the gradient of {subject.label(k)} shares memory with {name}",
+                        input=subject.places[k],
+                    )
+            others[f"the gradient of {subject.label(k)}"] = G
+    return HOLDS

@@ -1,0 +1,49 @@
+"""The table of properties, and when one does not apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+
+import numpy as np
+
+from tinygrad_cnn.testing.report import Outcome
+from tinygrad_cnn.testing.subject import Subject
+
+Property = Callable[[Subject], Outcome]
+PROPERTIES: dict[str, Property] = {}
+"""Every property by its name, in the order in which check_all runs them."""
+
+HOLDS = Outcome()
+
+
+def prop(*, bare: bool = True, order: int = 1) -> Callable[[Property], Property]:
+    """Put a property into PROPERTIES; where it does not apply it says so.
+
+    bare: whether it applies to a bare vjp=; order: the order of derivatives that it needs.
+    """
+
+    def register(check: Property) -> Property:
+        @wraps(check)
+        def guarded(subject: Subject) -> Outcome:
+            why = _does_not_apply(subject, bare, order)
+            return Outcome(skipped=why) if why else check(subject)
+
+        PROPERTIES[check.__name__] = guarded
+        return guarded
+
+    return register
+
+
+def _does_not_apply(subject: Subject, bare: bool, order: int) -> str:
+    if subject.vjp is not None and not bare:
+        return "a bare vjp= records nothing"
+    if order > subject.order:
+        return f"order={subject.order}"
+    if not any(x.size for x in subject.xs):
+        return "there are no float inputs with elements"
+    if not subject.base.y.size:
+        return "f has no float output with elements"
+    if not np.isfinite(subject.base.y).all():
+        return "f is not finite at these inputs"
+    return ""

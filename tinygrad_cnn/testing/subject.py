@@ -1,0 +1,413 @@
+"""Subject: a function with its inputs, and how it is run under test.
+
+Its float inputs are the places at which derivatives are checked; all else is held constant. The
+outputs are flattened into one vector y, so that one number for each of its elements, the upstream
+gradient g, asks for J^T g.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from tinygrad_cnn.core.backward import gradients_of
+from tinygrad_cnn.core.modes import enable_grad, manual_seed, no_grad, observe, rng
+from tinygrad_cnn.core.node import Leaf
+from tinygrad_cnn.core.tensor import Tensor, wrap
+from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.ops import alias
+from tinygrad_cnn.testing.kinks import Witness
+from tinygrad_cnn.transforms import flatten_tree
+
+T = TypeVar("T")
+Arrays = list[np.ndarray]
+Pull = Callable[[Any], Arrays]
+"""The upstream gradient, as one vector or an array for each output -> a gradient for each place."""
+
+
+class Value(NamedTuple):
+    """f at a point: its float outputs as one vector, and the branches that were taken."""
+
+    y: np.ndarray
+    branches: tuple[Any, ...]
+
+
+class WrongGradientShape(Exception):
+    """A bare vjp= returned something else than one gradient of its input's shape for each input."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is tested: f at its inputs, and what a property may want to know besides.
+
+    f           takes Tensors; or arrays, where `vjp` is given
+    inputs      arrays, Tensors, numbers; those that hold floats are checked (see `wrt`)
+    vjp         (g, *inputs) -> a tuple of gradients, for an f that records nothing
+    reference   another function that must give the same
+    order       2 to check the second derivative, too
+    directions  how many random directions are tried
+    at          "smooth", or "kink": judge by one-sided derivatives
+    batched     False: do not expect the first axis to be a batch; a tuple: which inputs have one
+    seed        of everything random here, and of the library's generator at each run of f
+    wrt         the inputs to check: an index or several; None for all that hold floats
+    """
+
+    f: Callable[..., Any]
+    inputs: tuple[Any, ...]
+    vjp: Callable[..., Any] | None = None
+    reference: Callable[..., Any] | None = None
+    order: int = 2
+    directions: int = 3
+    at: str = "smooth"
+    batched: bool | tuple[int, ...] | None = None
+    seed: int = 0
+    wrt: int | Sequence[int] | None = None
+
+    # -- inputs -----------------------------------------------------------------------------------
+
+    @cached_property
+    def places(self) -> tuple[int, ...]:
+        """The positions of the inputs that are checked."""
+        floats = [i for i, x in enumerate(self.inputs) if _holds_floats(x)]
+        if self.wrt is None:
+            return tuple(floats)
+        chosen = [self.wrt] if isinstance(self.wrt, int) else list(self.wrt)
+        n = len(self.inputs)
+        wrong = [i for i in chosen if not -n <= i < n or i % n not in floats]
+        if wrong:
+            raise ConfigError(f"wrt: input {wrong[0]} holds no floats; those that do: {floats}")
+        return tuple(i % n for i in chosen)
+
+    @cached_property
+    def originals(self) -> Arrays:
+        """The inputs that are checked, as arrays of their own dtype."""
+        return [_array(self.inputs[i]) for i in self.places]
+
+    @cached_property
+    def xs(self) -> Arrays:
+        """The inputs that are checked, as copies in double precision (if f can run on them)."""
+        return self._working[0]
+
+    @property
+    def precision(self) -> str:
+        """What kept the check from double precision, or ""."""
+        return self._working[1]
+
+    @cached_property
+    def _working(self) -> tuple[Arrays, str]:
+        doubles = [x.astype(np.result_type(x, np.float64)) for x in self.originals]
+        if all(x.dtype == d.dtype for x, d in zip(self.originals, doubles, strict=True)):
+            return doubles, ""
+        try:
+            self.run(doubles)
+        except Exception as error:
+            copies = [x.copy(order="K") for x in self.originals]
+            kinds = ", ".join(sorted({str(x.dtype) for x in copies}))
+            return copies, f"double precision: f runs on {kinds} alone ({error})"
+        return doubles, ""
+
+    def arguments(self, values: Sequence[Any]) -> list[Any]:
+        """All inputs, with `values` at the places that are checked."""
+        args = list(self.inputs)
+        if self.vjp is not None:
+            args = [x.data if isinstance(x, Tensor) else x for x in args]
+        for i, value in zip(self.places, values, strict=True):
+            args[i] = value
+        return args
+
+    def label(self, k: int) -> str:
+        """What the k-th place is called in a report."""
+        return f"input {self.places[k]}"
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def isolated(self, run: Callable[[], T]) -> T:
+        """run() with the library's generator seeded, in a context that keeps its modes inside."""
+
+        def seeded() -> T:
+            if self._draws:
+                manual_seed(self.seed)
+            with np.errstate(all="ignore"):  # a stencil may leave the domain of f
+                return run()
+
+        return copy_context().run(seeded)
+
+    @cached_property
+    def _draws(self) -> bool:
+        """Whether f draws random numbers: where it does not, there is nothing to seed."""
+
+        def changed() -> bool:
+            before = repr(manual_seed(self.seed).bit_generator.state)
+            values = self.originals if self.vjp is not None else map(leaf, self.originals)
+            with enable_grad(), np.errstate(all="ignore"):
+                self.f(*self.arguments(list(values)))
+            return repr(rng().bit_generator.state) != before
+
+        return copy_context().run(changed)
+
+    def run(self, xs: Sequence[np.ndarray]) -> Any:
+        """What f returns at xs, with nothing recorded."""
+        values = xs if self.vjp is not None else [wrap(x, None) for x in xs]
+        args = self.arguments(values)
+        with no_grad():
+            return self.isolated(lambda: self.f(*args))
+
+    def value(self, xs: Sequence[np.ndarray]) -> Value:
+        """f at xs, flattened, with its branches."""
+        witness = Witness()
+        assert self._draws in (False, True)  # found out before anybody watches
+        with observe(witness):
+            ys = float_outputs(self.run(xs))
+        y = flat(ys)
+        shapes = tuple(a.shape for a in ys)
+        return Value(y, (shapes, np.isfinite(y).tobytes(), *witness.branches))
+
+    @cached_property
+    def base(self) -> Value:
+        """f at its inputs."""
+        return self.value(self.xs)
+
+    @cached_property
+    def outputs(self) -> Arrays:
+        """The float outputs at the inputs."""
+        return float_outputs(self.run(self.xs))
+
+    def _parts(self, g: Any) -> Arrays:
+        return g if isinstance(g, list) else self.split(g)
+
+    @cached_property
+    def eps_out(self) -> float:
+        """The rounding of the outputs, relative to their size: of the coarsest among them."""
+        return max((float(np.finfo(y.dtype).eps) for y in self.outputs), default=0.0)
+
+    @cached_property
+    def eps_in(self) -> float:
+        """The same of the inputs."""
+        return max((float(np.finfo(x.dtype).eps) for x in self.xs), default=0.0)
+
+    def split(self, g: np.ndarray) -> Arrays:
+        """The vector g in the shapes and dtypes of the outputs."""
+        parts, start = [], 0
+        for y in self.outputs:
+            part = g[start : start + y.size].reshape(y.shape)
+            parts.append((part if y.dtype.kind == "c" else part.real).astype(y.dtype))
+            start += y.size
+        return parts
+
+    # -- gradients --------------------------------------------------------------------------------
+
+    def gradient(self, xs: Sequence[np.ndarray], g: np.ndarray) -> Arrays:
+        """J(xs)^T g, an array for each place."""
+        return self.pullback(xs)(g)
+
+    def pullback(self, xs: Sequence[np.ndarray]) -> Pull:
+        """g -> J(xs)^T g, from one run of f."""
+        return self._pull_bare(xs) if self.vjp is not None else self._pull_recorded(xs)
+
+    def _pull_recorded(self, xs: Sequence[np.ndarray]) -> Pull:
+        leaves, ys = self.record(xs)
+
+        def pull(g: Any) -> Arrays:
+            return self.isolated(lambda: self.sweep(leaves, ys, self._parts(g)))
+
+        return pull
+
+    def record(self, xs: Sequence[np.ndarray]) -> tuple[list[Tensor], list[Any]]:
+        """(fresh leaves on the arrays xs, the float outputs computed from them)."""
+        leaves = [leaf(x) for x in xs]
+        args = self.arguments(leaves)
+        with enable_grad():
+            ys = float_leaves(self.isolated(lambda: self.f(*args)))
+        if ys and not any(isinstance(y, Tensor) for y in ys):
+            raise ConfigError(
+                "f was given Tensors and returned arrays: nothing was recorded; compute with "
+                "Tensors, or pass f's gradient as vjp=(lambda g, *inputs: (...))"
+            )
+        return leaves, ys
+
+    def sweep(
+        self, leaves: list[Tensor], ys: list[Any], gs: Arrays, create_graph: bool = False
+    ) -> Arrays:
+        """dL/d(leaves), given dL/d(ys)."""
+        live = [(y, g) for y, g in zip(ys, gs, strict=True) if isinstance(y, Tensor)]
+        found = gradients_of(
+            [y for y, _ in live],
+            [g for _, g in live],
+            leaves,
+            retain_graph=True,
+            create_graph=create_graph,
+        )
+        return [
+            np.zeros(x.shape, x.dtype) if G is None else G.data
+            for G, x in zip(found, leaves, strict=True)
+        ]
+
+    def _pull_bare(self, xs: Sequence[np.ndarray]) -> Pull:
+        args, vjp = self.arguments(xs), self.vjp
+        assert vjp is not None
+
+        def pull(g: Any) -> Arrays:
+            upstream = self._as_returned(self._parts(g))
+            return self._checked(self.isolated(lambda: vjp(upstream, *args)), xs)
+
+        return pull
+
+    def _as_returned(self, gs: Arrays) -> Any:
+        """The gradients in the structure that f returns; zeros for outputs that hold no floats."""
+        leaves, rebuild = flatten_tree(self.run(self.xs))
+        left = iter(gs)
+        full = [next(left) if _is_float(_array(y)) else np.zeros(np.shape(y)) for y in leaves]
+        return rebuild(full)
+
+    def _checked(self, returned: Any, xs: Sequence[np.ndarray]) -> Arrays:
+        """What vjp returned, as one gradient of the right shape for each place."""
+        gradients = list(returned) if isinstance(returned, tuple | list) else [returned]
+        if len(gradients) == len(self.inputs):
+            gradients = [gradients[i] for i in self.places]
+        if len(gradients) != len(xs):
+            raise WrongGradientShape(
+                f"vjp returned {len(gradients)} gradients for {len(self.inputs)} inputs; return "
+                f"one for each, None where there is none"
+            )
+        out = []
+        for k, (G, x) in enumerate(zip(gradients, xs, strict=True)):
+            G = np.zeros_like(x) if G is None else _array(G)
+            if G.shape != x.shape:
+                raise WrongGradientShape(_about_shapes(self.label(k), G.shape, x.shape))
+            out.append(G)
+        return out
+
+    # -- random numbers ---------------------------------------------------------------------------
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        """A generator for one purpose: what one property draws does not move another's numbers."""
+        return np.random.default_rng([self.seed, *purpose.encode()])
+
+    def upstream(self, rng: np.random.Generator) -> np.ndarray:
+        """A random g, its size for each output the inverse of the output's."""
+        parts = [_spread(rng, y) / size_of(y) for y in self.outputs]
+        return flat(self.split(flat(parts)))
+
+    def direction(self, rng: np.random.Generator, xs: Arrays | None = None) -> Arrays:
+        """A random direction in all places, as large as the input that it moves."""
+        return [direction(rng, x) for x in (self.xs if xs is None else xs)]
+
+    # -- derivatives ------------------------------------------------------------------------------
+
+    @cached_property
+    def derivative(self) -> Subject:
+        """The gradient itself as a function to be tested: (inputs, g) -> J^T g."""
+        gs = self.split(self.upstream(self.rng("derivative")))
+        n = len(self.inputs)
+        return replace(
+            self,
+            f=self._differentiated,
+            inputs=(*self.arguments(self.xs), *gs),
+            wrt=(*self.places, *range(n, n + len(gs))),
+            reference=None,
+        )
+
+    def _differentiated(self, *args: Any) -> tuple[Any, ...]:
+        """J^T g as a function of Tensors, itself recorded where one of them requires it."""
+        n = len(self.inputs)
+        recording = any(isinstance(a, Tensor) and a.requires_grad for a in args)
+        with enable_grad():
+            leaves = [_fresh(args[i]) for i in self.places]
+            ys = float_leaves(self.f(*self.arguments(leaves)))
+            live = [(y, g) for y, g in zip(ys, args[n:], strict=True) if isinstance(y, Tensor)]
+            gs = [g if recording else g.data for _, g in live]
+            found = gradients_of([y for y, _ in live], gs, leaves, create_graph=recording)
+        return tuple(
+            wrap(np.zeros(x.shape, x.dtype), None) if G is None else G
+            for G, x in zip(found, leaves, strict=True)
+        )
+
+
+# -- arrays ---------------------------------------------------------------------------------------
+
+
+def leaf(x: np.ndarray) -> Tensor:
+    """A leaf on this very array: its memory layout matters, and Tensor() would tidy it."""
+    return wrap(x, Leaf(x.shape, x.dtype))
+
+
+def _fresh(x: Tensor) -> Tensor:
+    return alias(x) if x.requires_grad else leaf(x.data)
+
+
+def _array(x: Any) -> np.ndarray:
+    return x.data if isinstance(x, Tensor) else np.asarray(x)
+
+
+def _is_float(x: np.ndarray) -> bool:
+    return x.dtype.kind in "fc"
+
+
+def _holds_floats(x: Any) -> bool:
+    """Arrays, Tensors and numbers that are floats, and lists of them; not None, strings, shapes."""
+    if isinstance(x, Tensor | np.ndarray | np.generic | float | complex):
+        return _is_float(_array(x))
+    return isinstance(x, list) and bool(x) and all(map(_holds_floats, x))
+
+
+def float_leaves(result: Any) -> list[Any]:
+    """The outputs that hold floats, in order, as f returned them."""
+    return [y for y in flatten_tree(result)[0] if y is not None and _is_float(_array(y))]
+
+
+def float_outputs(result: Any) -> Arrays:
+    """The same as arrays."""
+    return [_array(y) for y in float_leaves(result)]
+
+
+def flat(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """All elements in one vector, in C order."""
+    return np.concatenate([np.zeros(0), *(np.ravel(a) for a in arrays)])
+
+
+def size_of(x: np.ndarray) -> float:
+    """A power of two near the root mean square of the finite elements; 1 for none, or zeros."""
+    finite = np.abs(x[np.isfinite(x)]).astype(np.float64)
+    largest = float(finite.max(initial=0.0))
+    if largest == 0.0:
+        return 1.0
+    mean = largest * float(np.sqrt(np.mean((finite / largest) ** 2)))
+    return float(2.0 ** np.clip(np.round(np.log2(mean)), -300, 300))
+
+
+def _spread(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
+    """Gaussian numbers moved away from zero by 1/2; no two are equal, none is small."""
+    z = np.asarray(rng.standard_normal(like.shape))
+    z = z + np.copysign(0.5, z)
+    if like.dtype.kind == "c":
+        w = np.asarray(rng.standard_normal(like.shape))
+        z = z + 1j * (w + np.copysign(0.5, w))
+    return np.asarray(z)
+
+
+def direction(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
+    """A random direction of the size of x; infinite elements stay where they are."""
+    return np.where(np.isfinite(x), _spread(rng, x) * size_of(x), 0.0)
+
+
+def element(x: np.ndarray, i: int) -> tuple[int, ...]:
+    """The index of the i-th element of x, in C order."""
+    return tuple(int(j) for j in np.unravel_index(i, x.shape))
+
+
+def _about_shapes(label: str, got: tuple[int, ...], want: tuple[int, ...]) -> str:
+    message = f"vjp returned a gradient of shape {got} for {label} of shape {want}"
+    try:
+        broadcasts = np.broadcast_shapes(got, want) == got
+    except ValueError:
+        broadcasts = False
+    if broadcasts and len(want) <= len(got):
+        added = tuple(range(len(got) - len(want)))
+        ones = tuple(a + len(added) for a, m in enumerate(want) if m == 1 != got[a + len(added)])
+        return f"{message}: {label} is broadcast, so sum over axes {added + ones}"
+    return message + (": it is transposed" if got == want[::-1] else "")
