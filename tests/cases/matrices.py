@@ -61,7 +61,10 @@ def system(d: Draw) -> Sample:
 
 
 def torch_solve(a: Any, b: Any) -> Any:
-    return torch.linalg.solve(a, b) if b.ndim > 1 else torch.linalg.solve(a, b[:, None])[..., 0]
+    """Matrices b with all of a's axes, lest PyTorch take them for stacks of vectors."""
+    if b.ndim == 1:
+        return torch.linalg.solve(a, b[:, None])[..., 0]
+    return torch.linalg.solve(a, b[(None,) * (a.ndim - b.ndim)])
 
 
 def offset(d: Draw) -> Sample:
