@@ -9,7 +9,13 @@ from __future__ import annotations
 from tinygrad_cnn.kernels.blocked.activation import leaky_relu, leaky_relu_grad
 from tinygrad_cnn.kernels.blocked.convolution import conv, conv_input, conv_weight
 from tinygrad_cnn.kernels.blocked.normalization import batch_norm, batch_norm_grad, batch_stats
-from tinygrad_cnn.kernels.blocked.pooling import max_pool, sum_pool, sum_pool_input, window_scatter
+from tinygrad_cnn.kernels.blocked.pooling import (
+    max_pool,
+    sum_pool,
+    sum_pool_input,
+    window_gather,
+    window_scatter,
+)
 
 __all__ = [
     "batch_norm",
@@ -23,5 +29,6 @@ __all__ = [
     "max_pool",
     "sum_pool",
     "sum_pool_input",
+    "window_gather",
     "window_scatter",
 ]

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
-from operator import mul
 from typing import Any
 
 import numpy as np
 
 from tinygrad_cnn.kernels import reference
-from tinygrad_cnn.kernels.blocked.memory import as_rows, bits, workspace
+from tinygrad_cnn.kernels.blocked.memory import workspace
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.geometry import (
     Array,
@@ -98,79 +97,89 @@ def _running_maximum(
         np.maximum(argmax, index, out=argmax)
 
 
+class _Places:
+    """Where in images (n, *room) the windows' chosen taps lie, as one flat index.
+
+    An indexed read or write costs about as much as four arithmetic ones, whatever the size of the
+    kernel; comparing argmax with each tap costs more from 2x2 on.
+    """
+
+    def __init__(
+        self, images: int, out: Ints, room: Ints, kernel: Ints, stride: Ints, dilation: Ints
+    ) -> None:
+        starts = (s * np.arange(o) for s, o in zip(stride, out, strict=True))
+        shifts = (d * np.arange(k) for d, k in zip(dilation, kernel, strict=True))
+        one = np.ravel_multi_index(np.ix_(*starts), room).reshape(-1)
+        self.starts = (prod(room) * np.arange(images)[:, None] + one).reshape(images, *out)
+        self.shifts = np.ravel_multi_index(np.ix_(*shifts), room).reshape(-1)
+
+    def __call__(self, argmax: Array) -> Array:
+        """argmax (n, *O) -> (n * O,)."""
+        places = workspace("places", argmax.shape, np.dtype(np.intp))
+        np.take(self.shifts, argmax, out=places, mode="clip")
+        places += self.starts[: len(argmax)]
+        return places.reshape(-1)
+
+
+def _room(extent: Ints, size: Ints, padding: Ints) -> tuple[Ints, Any]:
+    """The shape that holds all windows and the padded image, and the index of the image in it."""
+    room = tuple(max(e, n + p) for e, n, p in zip(extent, size, padding, strict=True))
+    return room, last_axes(slice(p, p + n) for p, n in zip(padding, size, strict=True))
+
+
+def window_gather(
+    x: Array, argmax: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
+) -> Array:
+    """As `reference.window_gather`: one indexed read."""
+    y, out = np.empty(argmax.shape, x.dtype), argmax.shape[2:]
+    extent = window_extent(out, kernel, stride, dilation)
+    room, _ = _room(extent, x.shape[2:], padding)
+    images, chosen, to = _images(x), _images(argmax), _images(y)
+
+    def work(start: int, stop: int) -> None:
+        places: _Places | None = None
+        for at in _blocks(start, stop, images[:1].nbytes):
+            source = _framed(images[at], padding, room, 0)
+            places = places or _Places(len(source), out, source.shape[1:], kernel, stride, dilation)
+            to[at] = source.reshape(-1)[places(chosen[at])].reshape(to[at].shape)
+
+    if y.size:
+        share(work, len(images), x.size)
+    return y
+
+
 def window_scatter(
     g: Array, argmax: Array, size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
 ) -> Array:
-    """As `reference.window_scatter`, tap by tap."""
-    if g.dtype.kind != "f" or g.itemsize > 8 or not g.size:
+    """As `reference.window_scatter`: one indexed write, a weighted count where windows overlap."""
+    spans = (d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
+    apart = all(s >= span for s, span in zip(stride, spans, strict=True))
+    if not g.size or not (apart or (g.dtype.kind == "f" and g.itemsize <= 8)):
         return reference.window_scatter(g, argmax, size, kernel, stride, padding, dilation)
     dx = np.zeros((*g.shape[:2], *size), g.dtype)
-    out, images = g.shape[2:], [_images(a) for a in (g, argmax, dx)]
-    extent = window_extent(out, kernel, stride, dilation)
-    room = tuple(max(e, n + p) for e, n, p in zip(extent, size, padding, strict=True))
-    inside = last_axes(slice(p, p + n) for p, n in zip(padding, size, strict=True))
-    tiled = kernel == stride and extent == tuple(map(mul, kernel, out)) and room == size
+    out, images, chosen, result = g.shape[2:], _images(g), _images(argmax), _images(dx)
+    room, inside = _room(window_extent(out, kernel, stride, dilation), size, padding)
 
     def work(start: int, stop: int) -> None:
-        for block in _blocks(start, stop, images[2][:1].nbytes):
-            g, argmax, dx = (a[block] for a in images)
-            if tiled:
-                _scatter_tiles(g, argmax, dx, kernel)
+        places: _Places | None = None
+        for at in _blocks(start, stop, result[:1].nbytes):
+            to, values = result[at], images[at].reshape(-1)
+            places = places or _Places(len(to), out, room, kernel, stride, dilation)
+            where = places(chosen[at])
+            if apart and room == size:
+                to.reshape(-1)[where] = values
                 continue
-            framed = workspace("frame", (len(g), *room), g.dtype)
-            framed.fill(0)
-            _scatter_windows(g, argmax, framed, out, (kernel, stride, dilation))
-            np.copyto(dx, framed[inside])
+            if apart:
+                framed = workspace("frame", (len(to), *room), g.dtype)
+                framed.fill(0)
+                framed.reshape(-1)[where] = values
+            else:
+                count = np.bincount(where, values, len(to) * prod(room))
+                framed = count.reshape(len(to), *room)
+            np.copyto(to, framed[inside], casting="same_kind")
 
-    share(work, len(images[0]), dx.size)
+    share(work, len(images), dx.size)
     return dx
-
-
-def _where_chosen(g: Array, argmax: Array, tap: Array | np.integer[Any], out: Array) -> Array:
-    """out = g where argmax == tap, 0 elsewhere; g and out are given as `bits`.
-
-    The bits of g are and-ed with all ones or none: multiplying by 0 would turn an infinite gradient
-    into NaN, and np.where is four times slower.
-    """
-    equal = workspace("equal", g.shape, np.dtype(np.int8))
-    mask = workspace("mask", g.shape, g.dtype)
-    np.equal(argmax, tap, out=equal.view(bool))
-    np.negative(equal, out=equal)
-    np.copyto(mask, equal)  # 0 or -1, which has every bit set
-    return np.bitwise_and(g, mask, out=out)
-
-
-def _scatter_windows(
-    g: Array, argmax: Array, dx: Array, out: Ints, where: tuple[Ints, ...]
-) -> None:
-    """dx (n, *room), zeros, gets each tap's chosen g added where that tap meets the image."""
-    chosen = workspace("chosen", g.shape, g.dtype)
-    for tap, (_, at) in enumerate(taps(out, *where)):
-        _where_chosen(bits(g), argmax, argmax.dtype.type(tap), out=bits(chosen))
-        dx[at] += chosen
-
-
-def _scatter_tiles(g: Array, argmax: Array, dx: Array, kernel: Ints) -> None:
-    """Windows that tile the image: rows of dx are made whole, then stored as a whole.
-
-    g and argmax stand k times side by side, once for each tap of a row of the kernel, and meet the
-    numbers of those taps: one comparison serves the row, and nothing is stored with gaps.
-    """
-    *outer, k = kernel
-    *lines, o = g.shape
-    g_row = workspace("g_row", (*g.shape, k), g.dtype)
-    argmax_row = workspace("argmax_row", (*g.shape, k), argmax.dtype)
-    number = workspace("number", (*g.shape, k), argmax.dtype)
-    chosen = workspace("chosen", (*g.shape, k), g.dtype)
-    for b in range(k):
-        np.copyto(g_row[..., b], g)
-        np.copyto(argmax_row[..., b], argmax)
-        number[..., b] = b
-    rows, to = as_rows(chosen.reshape(*lines, o * k)), as_rows(dx[..., : o * k])
-    for _, at in taps(g.shape[1:-1], tuple(outer), tuple(outer), (1,) * len(outer)):
-        _where_chosen(bits(g_row), argmax_row, number, out=bits(chosen))
-        np.copyto(to[at], rows)
-        number += argmax.dtype.type(k)
 
 
 # --- sums: a box sums axis by axis, k + k additions instead of k * k ------------------------------
@@ -207,8 +216,7 @@ def sum_pool_input(g: Array, size: Ints, kernel: Ints, stride: Ints, padding: In
     out = g.shape[2:]
     dx = np.zeros((*g.shape[:2], *size), g.dtype)
     extent = window_extent(out, kernel, stride, (1,) * len(kernel))
-    room = tuple(max(e, n + p) for e, n, p in zip(extent, size, padding, strict=True))
-    inside = last_axes(slice(p, p + n) for p, n in zip(padding, size, strict=True))
+    room, inside = _room(extent, size, padding)
     images, results = _images(g), _images(dx)
 
     def work(start: int, stop: int) -> None:
@@ -219,7 +227,10 @@ def sum_pool_input(g: Array, size: Ints, kernel: Ints, stride: Ints, padding: In
                 spread = workspace(f"sum{axis}", shape, g.dtype)
                 spread.fill(0)
                 for tap in _axis_taps(axis, out[axis], kernel[axis], stride[axis]):
-                    spread[tap] += part
+                    if kernel[axis] <= stride[axis]:  # windows apart: nothing to add to
+                        np.copyto(spread[tap], part)
+                    else:
+                        spread[tap] += part
                 part = spread
             np.copyto(results[at], part[inside])
 
