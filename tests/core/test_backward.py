@@ -189,6 +189,17 @@ def test_a_retained_gradient_is_nobody_elses_array() -> None:
     assert not np.shares_memory(y.grad.data, x.grad.data)
 
 
+@pytest.mark.xfail(strict=True, reason="with create_graph the sweep hands one Tensor to many")
+def test_gradients_with_a_graph_are_tensors_of_their_own() -> None:
+    x, y, upstream = leaf(1.0, 2.0), leaf(3.0, 4.0), Tensor(np.ones(2))
+    (x + y).backward(upstream, create_graph=True)
+    x.grad *= 5.0
+    assert upstream.tolist() == [1.0, 1.0]
+    assert grad(y) == [1.0, 1.0]
+    x.grad.data[...] = 7.0
+    assert grad(y) == upstream.tolist() == [1.0, 1.0]
+
+
 # -- the upstream gradient ------------------------------------------------------------------------
 
 
@@ -562,6 +573,20 @@ def test_a_hook_that_stores_and_changes_its_gradient_spoils_no_other() -> None:
     tg.sum(y * np.ones(2)).backward()
     stored[0].data *= 100
     assert grad(x) == grad(z) == [1.0, 1.0]
+
+
+@pytest.mark.xfail(strict=True, reason="with create_graph the hook holds the sweep's own Tensor")
+def test_what_a_hook_does_in_place_and_does_not_return_changes_nothing() -> None:
+    for create_graph in (False, True):
+        x, z = leaf(1.0, 2.0), leaf(1.0, 2.0)
+        y = x + 0.0
+        y.register_hook(_scale)
+        (y + z).backward(np.ones(2), create_graph=create_graph)
+        assert grad(x) == grad(z) == [1.0, 1.0]
+
+
+def _scale(g: Tensor) -> None:
+    g *= 10.0
 
 
 def test_a_hook_can_be_differentiated_through() -> None:
