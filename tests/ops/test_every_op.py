@@ -256,6 +256,18 @@ def test_single_precision_in_is_single_precision_out(case: Case) -> None:
     assert y.dtype in (np.float32, np.complex64)
 
 
+@every_case_and_seed
+def test_single_precision_loses_digits_and_nothing_else(case: Case, seed: int) -> None:
+    f, xs, _ = case.sample(Seeded(seed))
+    xs = [x.astype(np.float32).astype(x.dtype) if x.dtype == np.float64 else x for x in xs]
+    narrow = [x.astype(np.float32) if x.dtype == np.float64 else x for x in xs]
+    g, vs = upstream_and_directions(f, xs, np.random.default_rng(0))
+    wide, single = ours(f, xs, g, vs), ours(f, narrow, g.astype(np.float32), vs)
+    for a, b in zip([single.y, *single.gradients], [wide.y, *wide.gradients], strict=True):
+        largest = float(np.abs(b).max(initial=0))
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * (largest + 1))
+
+
 @every_case
 def test_nothing_is_recorded_under_no_grad_or_for_constants(case: Case) -> None:
     f, xs, _ = case.sample(Seeded(0))
