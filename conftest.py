@@ -16,6 +16,7 @@ import pytest
 from tinygrad_cnn.core.modes import manual_seed
 
 TESTS = Path(__file__).with_name("tests")
+RESULTS = ("tinygrad_cnn_rng", "tinygrad_cnn_last_record")
 
 # A slow machine is no failure: no deadlines. CI draws the same examples every time, so that a red
 # run can be repeated; at one's desk they are new every time, and those that fail are remembered.
@@ -38,12 +39,13 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 def _modes() -> dict[ContextVar[Any], Any]:
     """The value of every context variable of the package that has been set so far.
 
-    The random generator is none of them: drawing from it changes it, and each test gets a new one.
+    Two are none of them, since no op runs differently for what they held: the random generator,
+    for drawing changes it and each test gets a new one, and the measurements of the last record.
     """
     return {
         mode: value
         for mode, value in copy_context().items()
-        if mode.name.startswith("tinygrad_cnn") and mode.name != "tinygrad_cnn_rng"
+        if mode.name.startswith("tinygrad_cnn") and mode.name not in RESULTS
     }
 
 

@@ -9,8 +9,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tests.viz.networks import by_id, residual_loss
-from tinygrad_cnn import viz
-from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn import nn, viz
 from tinygrad_cnn.viz.looks import AMOUNTS, DIVERGING, overlay
 
 NOTES = ("time", "backward_time", "grad_norm", "stats", "source")
@@ -69,10 +68,62 @@ def test_a_closed_module_takes_as_long_as_its_ops() -> None:
     )
 
 
-@pytest.mark.parametrize("option", [{"annotate": ("time",)}, {"color": "backward_time"}])
-def test_what_was_not_measured_is_asked_for(option: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match=r"viz\.record\(\)"):
-        viz.graph(tg.Tensor([1.0], requires_grad=True), **option)  # type: ignore[arg-type]
+def test_a_graph_drawn_after_the_block_finds_the_record_by_itself() -> None:
+    with viz.record():
+        y = tg.exp(tg.Tensor([1.0], requires_grad=True))
+    g = viz.graph(y, annotate=("time",))
+    assert by_id(g)["exp"].notes["time"] > 0
+    assert g.picture.remarks == ()
+
+
+def one_line(loss: tg.Tensor, model: nn.Module) -> viz.Graph:
+    annotate = ("shape", "saved", "time")
+    return viz.graph(
+        loss, model=model, view="both", depth=2, fold="auto", annotate=annotate, color="grad_norm"
+    )
+
+
+def test_a_record_of_something_else_tells_nothing_and_the_picture_says_so() -> None:
+    with viz.record():
+        tg.exp(tg.Tensor([1.0], requires_grad=True))
+    model, loss = residual_loss()
+    g = one_line(loss, model)
+    assert g.picture.remarks == (
+        "time not known: run the computation inside of `with viz.record():`",
+        "grad_norm not known: call loss.backward(retain_graph=True) first",
+    )
+    assert "viz.record()" in g.to_dot()
+    assert "saves" in g.to_text()
+    assert "<svg" in g.to_svg()
+
+
+def test_gradients_that_lie_in_grad_are_shown_without_a_record() -> None:
+    model, loss = residual_loss()
+    loss.backward(retain_graph=True)
+    g = one_line(loss, model)
+    assert g.picture.remarks == (
+        "time not known: run the computation inside of `with viz.record():`",
+    )
+    assert any("grad_norm" in n.notes for n in g.picture.nodes if n.kind == "gradient")
+    assert DIVERGING[0] in g.to_dot()
+
+
+def test_with_a_record_everything_that_was_asked_for_is_there() -> None:
+    with viz.record():
+        model, loss = residual_loss()
+        loss.backward(retain_graph=True)
+    g = one_line(loss, model)
+    assert g.picture.remarks == ()
+    gradients = [n for n in g.picture.nodes if n.kind == "gradient" and n.family != "output"]
+    assert all("grad_norm" in n.notes for n in gradients)
+    assert all("time" in n.notes for n in g.picture.nodes if n.kind in ("op", "module"))
+
+
+def test_only_a_sweep_that_was_recorded_has_times() -> None:
+    with viz.record():
+        y = tg.exp(tg.Tensor([1.0], requires_grad=True))
+    g = viz.graph(y, color="backward_time")
+    assert "backward() too" in g.to_text()
 
 
 def test_the_largest_amount_is_darkest_and_the_legend_tells_it() -> None:

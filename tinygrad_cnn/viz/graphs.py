@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from tinygrad_cnn.viz import folding, views
 from tinygrad_cnn.viz.dot import Options, to_dot
 from tinygrad_cnn.viz.drawing import draw
 from tinygrad_cnn.viz.gradients import gradients_alone, with_gradients
-from tinygrad_cnn.viz.notes import ANNOTATIONS, KINDS, OVERLAYS
+from tinygrad_cnn.viz.notes import ANNOTATIONS, OVERLAYS, unknown
 from tinygrad_cnn.viz.picture import Picture
 from tinygrad_cnn.viz.reading import read
 from tinygrad_cnn.viz.recording import Record, active
@@ -190,9 +191,10 @@ def graph(
     fold       "auto": equal blocks in a row are one, "x 3"; "none": each is drawn
     focus      the id or path of a node or module: only it and what lies within `hops` arrows of it
     annotate   what to write in the boxes: shape, dtype, parameters, saved (bytes kept for the
-               gradient), flops, grad_norm; and, with a record, time, stats, source
+               gradient), flops, grad_norm; and, with a record, time, stats, source. What was asked
+               for and not measured is missing, and a line above the picture says why.
     color      one of saved, flops, parameters, grad_norm, time, backward_time: fills show how much
-    record     what viz.record() measured; inside of its block it is found by itself
+    record     what viz.record() measured; inside of its block, and after it, found by itself
     legend     whether to explain the picture below it
     title      a line above it
     max_nodes  a larger picture is collapsed until it is smaller, and says so on top
@@ -210,9 +212,10 @@ def graph(
     5  output           4  (5, 2)
     """
     outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-    record = record or active()
-    _check(outputs, view, depth, fold, annotate, color, record)
-    picture = views.mark_skips(views.name_lone_ops(read(outputs, model, inputs, record)))
+    _check(outputs, view, depth, fold, annotate, color)
+    picture = views.name_lone_ops(read(outputs, model, inputs, record or active()))
+    remarks = (*picture.remarks, *unknown(picture.nodes, (*annotate, color)))
+    picture = views.mark_skips(replace(picture, remarks=remarks))
     if fold == "auto":
         picture = folding.fold(picture)
     every = max(views.depths(picture).values()) + 1
@@ -227,7 +230,6 @@ def _check(
     fold: str,
     annotate: Collection[str],
     color: str,
-    record: Record | None,
 ) -> None:
     for t in outputs:
         if not isinstance(t, Tensor):
@@ -242,12 +244,6 @@ def _check(
         raise ConfigError(
             f"graph: annotate is a tuple of names out of {', '.join(ANNOTATIONS)}; got {annotate!r}"
         )
-    for name in (*annotate, color):
-        if record is None and name in KINDS and KINDS[name].recorded:
-            raise ConfigError(
-                f"graph: {name} is known only if it was measured: `with viz.record() as r:` around "
-                "the computation, then graph(..., record=r)"
-            )
 
 
 def _one_of(option: str, value: str, known: Collection[str]) -> None:

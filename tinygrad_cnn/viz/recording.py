@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,6 +17,8 @@ from tinygrad_cnn.core.modes import STATE, Observer, observe
 from tinygrad_cnn.core.node import Node
 from tinygrad_cnn.core.op import Op
 from tinygrad_cnn.core.tensor import Tensor
+
+_LAST: ContextVar[Record | None] = ContextVar("tinygrad_cnn_last_record", default=None)
 
 
 class Record(Observer):
@@ -69,25 +72,33 @@ class Record(Observer):
 def record() -> Iterator[Record]:
     """Measure every op that runs inside: its time, its output, the gradient that reaches it.
 
+    Graphs that are drawn inside of the block, or after it, find the newest record by themselves.
+
     >>> import numpy as np, tinygrad_cnn as tg
     >>> from tinygrad_cnn import viz
     >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
     >>> with viz.record() as measured:
     ...     y = tg.sum(w * w)
     ...     y.backward()
-    >>> g = viz.graph(y, record=measured, annotate=("shape", "time", "grad_norm"))
+    >>> g = viz.graph(y, annotate=("shape", "time", "grad_norm"))
     >>> [round(n.notes["grad_norm"], 3) for n in g.picture.nodes if n.kind == "op"]
     [1.414, 1.0]
     """
     with observe(Record()) as observer:
         assert isinstance(observer, Record)
-        yield observer
+        try:
+            yield observer
+        finally:
+            _LAST.set(observer)
 
 
 def active() -> Record | None:
-    """The record whose block this is, the innermost one."""
+    """The record whose block this is, the innermost one; outside of all, the one finished last.
+
+    Measurements go by the number of the node: a record of something else has none that would fit.
+    """
     observers = reversed(STATE.get().observers)
-    return next((o for o in observers if isinstance(o, Record)), None)
+    return next((o for o in observers if isinstance(o, Record)), _LAST.get())
 
 
 def norm(gradient: Any) -> float:
