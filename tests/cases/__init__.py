@@ -14,6 +14,7 @@ from tests.cases import (
     matrices,
     normalization,
     norms,
+    numpy_only,
     parts,
     reduction,
     scan,
@@ -42,4 +43,5 @@ CASES = [
     *norms.CASES,
     *fourier.CASES,
     *creation.CASES,
+    *numpy_only.CASES,
 ]

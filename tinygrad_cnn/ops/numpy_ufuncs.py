@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_cnn.core.modes import is_grad_enabled
 from tinygrad_cnn.core.tensor import Tensor, wrap
 from tinygrad_cnn.errors import DTypeError, NotDifferentiableError
-from tinygrad_cnn.ops import activation, elementwise, logic, products, reduction, scan
+from tinygrad_cnn.ops import activation, elementwise, logic, numpy_only, products, reduction, scan
 from tinygrad_cnn.ops.reduction import all, any, max, min, prod, sum
 from tinygrad_cnn.ops.shape import expand_dims
 
@@ -29,12 +29,14 @@ _OTHER_NAMES = {
     "arctan2": "atan2",
     "arctanh": "atanh",
     "conjugate": "conj",
+    "degrees": "rad2deg",
     "expit": "sigmoid",
     "fabs": "abs",
     "invert": "bitwise_invert",
     "left_shift": "bitwise_left_shift",
     "mod": "remainder",
     "power": "pow",
+    "radians": "deg2rad",
     "right_shift": "bitwise_right_shift",
     "rint": "round",
     "true_divide": "divide",
@@ -53,7 +55,7 @@ _REDUCTIONS: dict[str, Callable[..., Any]] = {
 def find_op(name: str) -> Callable[..., Any] | None:
     """The op for the ufunc of this name, or None."""
     name = _OTHER_NAMES.get(name, name)
-    for family in (elementwise, logic, products, activation):
+    for family in (elementwise, logic, products, activation, numpy_only):
         found = getattr(family, name, None)
         if found is not None and not name.startswith("_"):
             return found  # type: ignore[no-any-return]
