@@ -15,6 +15,7 @@ from tinygrad_cnn.ops.elementwise import (
     scale,
     trunc,
     where,
+    zero,
 )
 from tinygrad_cnn.ops.logic import isnan
 
