@@ -192,6 +192,29 @@ class TestWeights:
         assert "no such run" in refused(capsys, "graph", "runs/mnist-leaky-9")
 
 
+class TestGraph:
+    @pytest.mark.parametrize(
+        ("option", "said"),
+        [
+            ("--depth=deep", "--depth: invalid int value: 'deep'"),
+            ("--depth=-1", "depth is 0 or more"),
+            ("--view=side", "--view: invalid choice: 'side'"),
+            ("--fold=all", "--fold: invalid choice: 'all'"),
+            ("--color=red", "--color: invalid choice: 'red'"),
+            ("--annotate=shape,size", "annotate is a tuple of names out of shape, dtype"),
+            ("--engine=neato", "--engine: invalid choice: 'neato'"),
+            ("--focus=convv", "no node or module 'convv'; did you mean conv"),
+            ("--hops=-1", "hops is 0 or more"),
+            ("--out=net.gif", "one of .svg .png .pdf .dot .gv .json .txt .html"),
+            ("--out=net", "the suffix says the format"),
+            ("--out=nowhere/net.json", "nowhere"),
+        ],
+    )
+    def test_a_bad_value_of_an_option(self, option: str, said: str, capsys: Printed) -> None:
+        assert said in refused(capsys, "graph", "mnist-leaky", option)
+        assert not list(Path().iterdir())
+
+
 class TestImages:
     def told(self, runs: Path, capsys: Printed, path: str) -> str:
         line = refused(capsys, "predict", path, f"--out={runs}")

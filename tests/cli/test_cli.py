@@ -14,6 +14,7 @@ from tinygrad_cnn import __version__
 from tinygrad_cnn.cli import main
 from tinygrad_cnn.data import EmbeddedMNIST, load_digits
 from tinygrad_cnn.train import checkpoint
+from tinygrad_cnn.viz import Picture
 
 Image = pytest.importorskip("PIL.Image")
 Printed = pytest.CaptureFixture[str]
@@ -218,6 +219,46 @@ class TestGraph:
         assert main(["graph", "mnist-leaky", "-o", "net.svg"]) == 0
         assert capsys.readouterr().out == "net.svg\n"
         assert "max_pool" in Path("net.svg").read_text()
+
+    def test_draws_a_page_by_all_its_options(self, capsys: Printed) -> None:
+        options = "--depth 2 --view both --fold none --color time --annotate shape,saved,time"
+        assert main(["graph", "mnist-leaky", "-o", "net.html", *options.split()]) == 0
+        assert capsys.readouterr().out == "net.html\n"
+        page = Path("net.html").read_text()
+        assert page.startswith("<!DOCTYPE html>")
+        assert '"overlay":"time"' in page
+        assert "backward" in page
+
+    def test_what_can_be_measured_is_measured_for_it(self) -> None:
+        options = "--annotate shape,saved,time,backward_time,stats --color grad_norm"
+        assert main(["graph", "mnist-leaky", "-o", "net.txt", *options.split()]) == 0
+        table = Path("net.txt").read_text()
+        assert "not known" not in table
+        for word in ("saves", "forward", "backward", "mean"):
+            assert word in table
+
+    def test_the_same_network_gives_the_same_file_unless_times_are_asked_for(self) -> None:
+        for name in ("a.json", "b.json"):
+            assert main(["graph", "mnist-leaky", "-o", name]) == 0
+        assert Path("a.json").read_bytes() == Path("b.json").read_bytes()
+
+    def test_shows_one_module_and_what_is_near_it(self) -> None:
+        focus = ["--focus", "conv", "--hops", "1", "--engine", "graphviz-pure"]
+        assert main(["graph", "mnist-leaky", "-o", "net.json", *focus]) == 0
+        nodes = Picture.from_json(Path("net.json").read_text()).nodes
+        assert 2 <= len(nodes) < 8
+        assert any(n.name == "conv" for n in nodes)
+
+    @pytest.mark.parametrize("suffix", ["svg", "png", "dot", "gv", "json", "txt", "html"])
+    def test_the_help_names_every_format(self, suffix: str, capsys: Printed) -> None:
+        with pytest.raises(SystemExit):
+            main(["graph", "--help"])
+        assert f".{suffix}" in capsys.readouterr().out
+
+    def test_draws_a_file_of_weights(self, runs: Path) -> None:
+        weights = runs / "mnist-leaky-1" / "best.safetensors"
+        assert main(["graph", str(weights), "-o", "net.dot", "--view", "backward"]) == 0
+        assert Path("net.dot").read_text().startswith("digraph")
 
     def test_draws_a_run(self, runs: Path) -> None:
         assert main(["graph", str(runs / "mnist-leaky-1"), "-o", "net.dot"]) == 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,11 +31,28 @@ def draw_all(result: Result) -> dict[str, str]:
     return {name: _draw(draw, result, result.folder / name) for name, draw in PICTURES.items()}
 
 
-def draw_graph(model: Module, dataset: ArrayDataset, batch_size: int, path: Path) -> None:
-    """The graph of the loss of one batch of `dataset`, in the format that the suffix names."""
+def draw_graph(
+    model: Module,
+    dataset: ArrayDataset,
+    batch_size: int,
+    path: Path,
+    *,
+    measure: bool = False,
+    **options: Any,
+) -> None:
+    """The graph of the loss of one batch of `dataset`, in the format that the suffix names.
+
+    `options` are those of viz.graph. `measure` goes backward, too, and records times, gradients
+    and statistics; without it, one network gives one and the same file every time.
+    """
     x, y = Tensor(ToFloat()(dataset.images[:batch_size])), dataset.labels[:batch_size]
     model.eval()  # in training mode the batch would change running statistics
-    viz.graph(F.cross_entropy(model(x), y), model, inputs={"images": x}).save(path)
+    with viz.record() if measure else nullcontext():
+        loss = F.cross_entropy(model(x), y)
+        if measure:
+            loss.backward(retain_graph=True)
+        viz.graph(loss, model, inputs={"images": x}, **options).save(path)
+    model.zero_grad()
 
 
 def _draw(draw: Callable[[Result, Path], None], result: Result, path: Path) -> str:

@@ -212,7 +212,7 @@ def graph(
     5  output           4  (5, 2)
     """
     outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-    _check(outputs, view, depth, fold, annotate, color)
+    _check(outputs, view, depth, fold, hops, annotate, color)
     picture = views.name_lone_ops(read(outputs, model, inputs, record or active()))
     remarks = (*picture.remarks, *unknown(picture.nodes, (*annotate, color)))
     picture = views.mark_skips(replace(picture, remarks=remarks))
@@ -228,6 +228,7 @@ def _check(
     view: str,
     depth: int | None,
     fold: str,
+    hops: int,
     annotate: Collection[str],
     color: str,
 ) -> None:
@@ -240,6 +241,8 @@ def _check(
         _one_of("color", color, OVERLAYS)
     if depth is not None and depth < 0:
         raise ConfigError(f"graph: depth is 0 or more, or None for everything; got {depth}")
+    if hops < 0:
+        raise ConfigError(f"graph: hops is 0 or more; got {hops}")
     if isinstance(annotate, str) or not set(annotate) <= set(ANNOTATIONS):
         raise ConfigError(
             f"graph: annotate is a tuple of names out of {', '.join(ANNOTATIONS)}; got {annotate!r}"
