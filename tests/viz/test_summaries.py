@@ -144,3 +144,21 @@ def test_depth_limits_the_table_and_frozen_parameters_are_told() -> None:
 def test_what_is_no_input_is_refused(x: Any) -> None:
     with pytest.raises(ConfigError, match="shape such as"):
         viz.summary(nn.ReLU(), x)
+
+
+def test_a_model_prints_its_own_summary() -> None:
+    model, x = Residual(), (2, 1, 6, 6)
+    assert str(model.summary(x)) == repr(model.summary(x)) == str(viz.summary(model, x))
+    assert str(model.summary(x, depth=1)) == str(viz.summary(model, x, depth=1))
+
+
+def test_without_an_input_nothing_runs_and_the_parameters_are_told() -> None:
+    class Broken(Residual):
+        def forward(self, x: Any) -> Any:
+            raise AssertionError("it ran")
+
+    table = Broken().summary()
+    assert table.parameters == viz.summary(Residual(), (2, 1, 6, 6)).parameters
+    assert table.flops is None
+    assert str(table).splitlines()[0].split() == ["layer", "parameters"]
+    assert "FLOP" not in str(table)

@@ -17,6 +17,9 @@ from tinygrad_cnn.core.modes import STATE, State
 from tinygrad_cnn.core.tensor import Parameter, Tensor
 from tinygrad_cnn.errors import CheckpointError, ConfigError, DTypeError
 
+if TYPE_CHECKING:
+    from tinygrad_cnn.viz.summaries import Summary
+
 T = TypeVar("T")
 
 
@@ -349,6 +352,24 @@ class Module:
         return self
 
     # -- text --------------------------------------------------------------------------------
+
+    def summary(self, x: Any = None, depth: int | None = None) -> Summary:
+        """A table of the modules with their parameters and, given an input, shapes and FLOPs.
+
+        x is an input, a tuple of several, or a shape such as (1, 3, 32, 32); see `viz.summary`.
+
+        >>> import tinygrad_cnn as tg
+        >>> tg.nn.Sequential(tg.nn.Linear(784, 10), tg.nn.ReLU()).summary()
+        layer        parameters
+        Sequential        7,850
+          0  Linear       7,850
+          1  ReLU
+        -----------------------
+        7,850 parameters (31.4 kB), 0 of them frozen
+        """
+        from tinygrad_cnn.viz.summaries import summary  # the one import upward: see setup.cfg
+
+        return summary(self, x, depth)
 
     def extra_repr(self) -> str:
         """What stands in the parentheses of the repr: the options of this layer."""

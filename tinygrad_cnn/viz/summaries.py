@@ -1,4 +1,7 @@
-"""summary(model, x): the layers of a model as a table, with shapes, parameters and work."""
+"""summary(model, x): the layers of a model as a table, with shapes, parameters and work.
+
+The same as `model.summary(x)`.
+"""
 
 from __future__ import annotations
 
@@ -33,19 +36,20 @@ class Row:
     flops: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
     """A table that prints; its sums are attributes.
 
     parameters, trainable   how many numbers, and how many of them require a gradient
-    flops                   operations of one forward pass (a multiply-add counts as two)
+    flops                   operations of one forward pass (a multiply-add counts as two); None
+                            where there was none
     nbytes                  of all parameters
     """
 
     rows: Sequence[Row]
     parameters: int
     trainable: int
-    flops: int
+    flops: int | None
     nbytes: int
     unknown: Sequence[str] = field(default=())
 
@@ -59,22 +63,29 @@ class Summary:
             )
             for row in self.rows
         ]
-        lines = aligned([HEADINGS, *cells], right=(2, 3))
+        columns = (0, 1, 2, 3) if self.flops is not None else (0, 2)
+        table = [[row[i] for i in columns] for row in (HEADINGS, *cells)]
+        lines = aligned(table, right=[columns.index(i) for i in columns if i >= 2])
         frozen = self.parameters - self.trainable
         lines += [
             "-" * max(map(len, lines)),
             f"{self.parameters:,} parameters ({size(self.nbytes)}), {frozen:,} of them frozen",
-            f"{count(self.flops)}FLOP a forward pass"
-            + (f", without {', '.join(self.unknown)}" if self.unknown else ""),
         ]
+        if self.flops is not None:
+            missing = f", without {', '.join(self.unknown)}" if self.unknown else ""
+            unit = "FLOP" if self.flops >= 10_000 else " FLOP"
+            lines.append(f"{count(self.flops)}{unit} a forward pass{missing}")
         return "\n".join(lines)
 
+    __repr__ = __str__
 
-def summary(model: Module, x: Any, depth: int | None = None) -> Summary:
+
+def summary(model: Module, x: Any = None, depth: int | None = None) -> Summary:
     """Run `model` once on `x` and tell what each of its modules did.
 
-    x is an input (Tensor or array), a tuple of several, or the shape of one as a tuple of ints.
-    The model runs in inference mode and without recording, and is put back into the mode it was in.
+    x is an input (Tensor or array), a tuple of several, or the shape of one as a tuple of ints;
+    without it nothing runs, and the table has parameters alone. The model runs in inference mode
+    and without recording, and is put back into the mode it was in.
     depth limits the table (0: the model itself alone).
 
     >>> import tinygrad_cnn as tg
@@ -89,23 +100,29 @@ def summary(model: Module, x: Any, depth: int | None = None) -> Summary:
     """
     rows = {id(m): _row(path, m) for path, m in model.named_modules()}
     layers = _Layers(rows)
-    modes = [(m, m.training) for m in model.modules()]
-    model.eval()
-    try:
-        with no_grad(), observe(layers):
-            model(*_inputs(x))
-    finally:
-        for module, training in modes:
-            module.training = training
+    if x is not None:
+        _run(model, _inputs(x), layers)
     parameters = list(model.parameters())
     return Summary(
         rows=[row for row in rows.values() if depth is None or row.depth <= depth],
         parameters=sum(p.size for p in parameters),
         trainable=sum(p.size for p in parameters if p.requires_grad),
-        flops=layers.total,
+        flops=None if x is None else layers.total,
         nbytes=sum(p.nbytes for p in parameters),
         unknown=tuple(layers.unknown),
     )
+
+
+def _run(model: Module, inputs: list[Any], observer: Observer) -> None:
+    """One forward pass in inference mode; each module keeps the mode that it is in."""
+    modes = [(m, m.training) for m in model.modules()]
+    model.eval()
+    try:
+        with no_grad(), observe(observer):
+            model(*inputs)
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 class _Layers(Observer):
