@@ -90,6 +90,28 @@ def test_attention_has_the_parameters_and_products_worked_out_by_hand() -> None:
     assert products == projections + scores
 
 
+@pytest.mark.parametrize("data_learns", [False, True])
+def test_attention_saves_the_bytes_worked_out_by_hand(data_learns: bool) -> None:
+    """Slices of the projections' one weight are views of it and no bytes of their own."""
+    E, L, N, heads = 8, 5, 2, 2
+    model = _Self(nn.MultiheadAttention(E, heads, batch_first=True))
+    x = tg.Tensor(np.ones((N, L, E), np.float32), requires_grad=data_learns)
+    sequence, scores = N * L * E, N * heads * L * L
+    # x, which three projections read; q / sqrt(D), k and v, which the two products read; softmax's
+    # output, which its gradient and the second product read; what the output projection reads
+    kept = sequence + 3 * sequence + scores + sequence
+    for depth in (0, 1, None):
+        nodes = viz.graph(model(x), depth=depth, fold="none").picture.nodes
+        assert sum(n.notes.get("saved", 0) for n in nodes) == 4 * kept
+
+
+def test_what_enters_a_module_after_its_weights_were_sliced_is_an_input() -> None:
+    x = tg.Tensor(np.ones((2, 5, 8), np.float32))
+    g = viz.graph(_Self(nn.MultiheadAttention(8, 2, batch_first=True))(x))
+    assert [n.shape for n in g.picture.nodes if n.kind == "input"] == [(2, 5, 8)]
+    assert "constant" not in [n.kind for n in g.picture.nodes]
+
+
 class _Self(nn.Module):
     def __init__(self, attention: nn.Module) -> None:
         super().__init__()

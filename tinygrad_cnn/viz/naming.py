@@ -133,7 +133,7 @@ class Names:
         self._leaves: dict[int, tuple[str, Module | None]] = {}  # seq -> (name, owner)
         self._values: dict[int, np.ndarray] = {}
         self._arrays: dict[int, tuple[str, str, Module | None]] = {}
-        self.addresses: set[tuple[int, int]] = set()  # what lives anyway and is not "saved"
+        self._addresses: set[tuple[int, int]] = set()  # of what the modules hold
         self._given = [tensor.data for tensor in inputs.values()]
         for name, tensor in inputs.items():
             self._add("input", name, tensor, None)
@@ -148,7 +148,7 @@ class Names:
     def _add(self, kind: str, name: str, tensor: Tensor, owner: Module | None) -> None:
         self._arrays.setdefault(id(tensor.data), (kind, name, owner))
         if owner is not None:
-            self.addresses.add(address(tensor.data))
+            self._addresses.add(address(tensor.data))
         if isinstance(tensor._node, Leaf):
             self._leaves.setdefault(tensor._node.seq, (name, owner))
             self._values[tensor._node.seq] = tensor.data
@@ -163,6 +163,14 @@ class Names:
     def value(self, leaf: Leaf) -> np.ndarray | None:
         """The numbers in a leaf, if its tensor is known."""
         return self._values.get(leaf.seq)
+
+    def holds(self, array: np.ndarray) -> bool:
+        """Whether an array is a parameter, a buffer or a view of one: it lives anyway."""
+        while address(array) not in self._addresses:
+            if not isinstance(array.base, np.ndarray):
+                return False
+            array = array.base
+        return True
 
     def given(self, array: Any) -> Any:
         """Of an array whose values nobody kept: the given input that it must be, if one fits."""

@@ -81,7 +81,8 @@ class _Reader:
         self.edges: list[Edge] = []
         self.id_of: dict[int, str] = {}  # seq of a recorded node -> id of the picture's
         self.constants: dict[int, str] = {}  # id() of a live array -> id of the picture's node
-        self.counted: set[tuple[int, int]] = set(self.names.addresses)
+        self.counted: set[tuple[int, int]] = set()
+        self.held: set[str] = set()  # nodes made of parameters and buffers alone
         self.entered: set[str] = set()  # outermost scopes that data has entered
         self.batch: int | None = None
 
@@ -140,7 +141,9 @@ class _Reader:
             self.edges.append(Edge(source, id_, name, value.shape, _text(value.dtype)))
         stats = self.record.of(node).get("stats", {})
         self.health.computed(id_, node, scalars, stats)
-        if scope:
+        if all(source in self.held for _, source, _ in sources):
+            self.held.add(id_)
+        elif scope:
             self.entered.add(self.scopes.outermost(scope))
 
     def _notes(self, node: Recorded, shapes: Mapping[str, Any], out: Any) -> dict[str, Any]:
@@ -160,7 +163,7 @@ class _Reader:
         size = 0
         for array in saved_arrays(node):
             place = address(array)
-            if place not in self.counted:
+            if place not in self.counted and not self.names.holds(array):
                 self.counted.add(place)
                 size += array.nbytes
         return size
@@ -179,6 +182,8 @@ class _Reader:
         scope = self.scopes.holding(owner) if owner is not None else ""
         id_ = self.ids(name)
         self.health.see(id_, self.names.value(leaf))
+        if owner is not None:
+            self.held.add(id_)
         name = name.rpartition(".")[2] if scope else name
         notes: dict[str, Any] = {"path": name} if owner is not None else {}
         if leaf.grad is not None:
@@ -202,6 +207,8 @@ class _Reader:
         within = self.scopes.holding(owner) if owner is not None else scope
         within = "" if kind == "input" else within
         id_ = self.ids(f"{within}:{label}" if within and owner is None else label)
+        if owner is not None:
+            self.held.add(id_)
         label = label.rpartition(".")[2] if within and owner is not None else label
         self.nodes.append(Node(id_, kind, label, within, shape=arg.shape, dtype=_text(arg.dtype)))
         if isinstance(arg, np.ndarray):
