@@ -21,7 +21,7 @@ Beside them stand the warnings about code that runs and does not do what it seem
 
     FootgunWarning (UserWarning)
     ├── SoftmaxBeforeCrossEntropyWarning   the loss applies softmax itself
-    ├── StaleGradientWarning               a gradient was added to one that a step had used already
+    ├── StaleGradientWarning               a step used a gradient that holds the last step's, too
     ├── MissingGradientWarning             a step found parameters without a gradient
     ├── EqualValuesWarning                 a gradient met equal eigenvalues or singular values
     └── TrainingModeWarning                a prediction with dropout or batch statistics active
@@ -32,9 +32,14 @@ Each is silenced by its category: `warnings.simplefilter("ignore", errors.Traini
 from __future__ import annotations
 
 import importlib
+import os
+import sys
+import warnings
 from types import ModuleType
 
 import numpy as np
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 class TinygradError(Exception):
@@ -102,7 +107,7 @@ class SoftmaxBeforeCrossEntropyWarning(FootgunWarning):
 
 
 class StaleGradientWarning(FootgunWarning):
-    """backward() added to a gradient that an optimizer's step had used already."""
+    """An optimizer's step used gradients that were added to those of the step before."""
 
 
 class MissingGradientWarning(FootgunWarning):
@@ -115,6 +120,14 @@ class EqualValuesWarning(FootgunWarning):
 
 class TrainingModeWarning(FootgunWarning):
     """A module in training mode was called under no_grad(), as for a prediction."""
+
+
+def warn(message: str, category: type[FootgunWarning]) -> None:
+    """Warn at the innermost line of the caller's that is outside this package."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -8,6 +8,7 @@
 Tensor([12., 20., 20., 28.], dtype=float32)
 """
 
+from tinygrad_cnn.ops.face import show
 from tinygrad_cnn.ops.fourier import (
     fft,
     fftfreq,
@@ -41,3 +42,5 @@ __all__ = [
     "rfftfreq",
     "rfftn",
 ]
+
+show(globals(), __all__)

@@ -12,6 +12,7 @@ Tensor([[ 0.6, -0.2],
 
 from tinygrad_cnn.core.registry import functions
 from tinygrad_cnn.ops.decompositions import cholesky, eigh, eigvalsh, qr, svd, svdvals
+from tinygrad_cnn.ops.face import show
 from tinygrad_cnn.ops.linalg import (
     det,
     inv,
@@ -51,6 +52,8 @@ __all__ = [
     "vecdot",
     "vector_norm",
 ]
+
+show(globals(), __all__)
 
 # NumPy's functions on Tensors (np.linalg.inv(t)) find these here, beside the ops.
 vars(functions).update({name: globals()[name] for name in __all__})

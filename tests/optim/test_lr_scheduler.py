@@ -12,6 +12,11 @@ from tinygrad_cnn import nn, optim
 from tinygrad_cnn.errors import ConfigError, DTypeError
 from tinygrad_cnn.optim import lr_scheduler
 
+# The rates are looked at, and nothing learns.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*no parameter has a gradient:tinygrad_cnn.errors.MissingGradientWarning"
+)
+
 
 def sgd(*rates: float, momentum: float = 0.9) -> optim.Optimizer:
     groups = [{"params": [nn.Parameter([1.0])], "lr": lr} for lr in rates or (0.5,)]

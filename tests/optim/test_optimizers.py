@@ -115,6 +115,7 @@ OPTIONS = [
 
 @pytest.mark.oracle
 @pytest.mark.parametrize(("name", "options"), OPTIONS)
+@pytest.mark.filterwarnings("ignore::tinygrad_cnn.errors.MissingGradientWarning")
 def test_twenty_steps_follow_pytorchs_to_1e_12(torch, name, options):
     rng = np.random.default_rng(0)
     starts = [rng.normal(size=shape) for shape in [(3, 4), (5,), ()]]

@@ -45,7 +45,7 @@ def array_argument(function: Callable[..., Any], name: str, parameter: str, valu
     except DTypeError:
         raise DTypeError(
             f"{name}: {parameter} must be an array of numbers, or a Tensor, got {describe(value)}; "
-            f"it takes {name}{inspect.signature(function)}"
+            f"it takes {signature(function, name)}"
         ) from None
     except ShapeError as error:
         raise ShapeError(f"{name}: {parameter}: {error}") from None
@@ -60,8 +60,15 @@ def explain(
     if "could not be broadcast" in text or "shape mismatch: objects cannot" in text:
         text = "shapes must be equal, counted from the right, or 1 where they differ"
     kind = _our_kind(error)
-    takes = "" if kind is not DTypeError else f"; it takes {name}{inspect.signature(function)}"
+    takes = "" if kind is not DTypeError else f"; it takes {signature(function, name)}"
     return kind(f"{name}: {text} (got {arrived}){takes}")
+
+
+def signature(function: Callable[..., Any], name: str) -> str:
+    """The call as a user would write it: name(parameters), without their types."""
+    parameters = inspect.signature(function).parameters.values()
+    plain = [p.replace(annotation=p.empty) for p in parameters]
+    return f"{name}{inspect.Signature(plain)}"
 
 
 def describe(value: Any) -> str:

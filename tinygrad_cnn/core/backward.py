@@ -7,7 +7,6 @@ arrived so far; there is no recursion, and a chain of a million ops is as good a
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -15,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.modes import STATE, State
-from tinygrad_cnn.core.node import Leaf, Node
+from tinygrad_cnn.core.node import USED, USED_AND_ADDED_TO, Leaf, Node
 from tinygrad_cnn.core.op import PICK, Op, pick
 from tinygrad_cnn.core.registry import functions
 from tinygrad_cnn.core.tensor import Tensor, wrap
-from tinygrad_cnn.errors import DTypeError, FreedGraphError, ShapeError, StaleGradientWarning
+from tinygrad_cnn.errors import DTypeError, FreedGraphError, ShapeError
 
 Pending = dict[int, list[Any]]
 """seq -> [node, the gradient so far, whether the sweep owns it and may add to it in place]"""
@@ -328,14 +327,8 @@ def _call_hooks(node: Node, g: Any) -> Any:
 
 def _deliver(leaf: Leaf, g: Any, owned: bool) -> None:
     """Add to the leaf's gradient; what arrives is copied unless nobody else holds it."""
-    if leaf.stale and leaf.grad is not None:
-        leaf.stale = False
-        warnings.warn(
-            "backward() adds to gradients that optimizer.step() has used already; call "
-            "optimizer.zero_grad() between a step and the next backward()",
-            StaleGradientWarning,
-            stacklevel=4,
-        )
+    if leaf.used == USED and leaf.grad is not None and leaf.grad.data.any():
+        leaf.used = USED_AND_ADDED_TO
     if isinstance(g, Tensor):
         leaf.grad = g if leaf.grad is None else leaf.grad + g
     elif leaf.grad is None:

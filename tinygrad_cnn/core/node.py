@@ -111,16 +111,19 @@ class Node:
         return f"<Node {self.seq} {name} {self.shape} {self.dtype}>"
 
 
+NEW, USED, USED_AND_ADDED_TO = range(3)
+
+
 class Leaf(Node):
     """A Tensor that requires a gradient and was not computed: here gradients arrive.
 
     The leaf, not the Tensor, holds `grad`: the graph needs no reference back to the Tensor.
-    `stale` says that an optimizer's step has used the gradient.
+    `used` tells what became of the gradient: NEW, USED by an optimizer's step, USED_AND_ADDED_TO.
     """
 
-    __slots__ = ("grad", "stale")
+    __slots__ = ("grad", "used")
 
     def __init__(self, shape: Shape, dtype: np.dtype[Any]) -> None:
         super().__init__(None, (), (), {}, None, None, shape, dtype, None)
         self.grad: Any = None
-        self.stale = False
+        self.used = NEW

@@ -21,7 +21,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from tinygrad_cnn.core.arguments import MISTAKES, array_argument, explain
+from tinygrad_cnn.core.arguments import MISTAKES, array_argument, explain, signature
 from tinygrad_cnn.core.modes import STATE, State
 from tinygrad_cnn.core.node import Node, Spec
 from tinygrad_cnn.core.tensor import Tensor, wrap
@@ -348,7 +348,7 @@ class Op:
     @property
     def signature(self) -> str:
         """As the user would write it: name(parameters)."""
-        return f"{self.name}{inspect.signature(self.forward)}"
+        return signature(self.forward, self.name)
 
     def __repr__(self) -> str:
         return f"<op {self.signature}>"

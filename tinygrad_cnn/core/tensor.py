@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_cnn.core.modes import default_complex_dtype, default_dtype, is_grad_enabled
-from tinygrad_cnn.core.node import Leaf, Node
+from tinygrad_cnn.core.node import NEW, Leaf, Node
 from tinygrad_cnn.core.registry import functions as f
 from tinygrad_cnn.errors import ConfigError, DTypeError, GraphError, ShapeError
 
@@ -192,12 +192,12 @@ class Tensor:
             value = value if value.dtype == self.dtype else f.astype(value, self.dtype)
             if value.shape != self.shape:
                 raise ShapeError(f"grad: must have shape {self.shape}, got {value.shape}")
-        self._node.grad, self._node.stale = value, False
+        self._node.grad, self._node.used = value, NEW
 
     def zero_grad(self) -> None:
         """Forget the gradient: `.grad` is None again."""
         if isinstance(self._node, Leaf):
-            self._node.grad, self._node.stale = None, False
+            self._node.grad, self._node.used = None, NEW
 
     def backward(
         self, grad: Any = None, retain_graph: bool = False, create_graph: bool = False

@@ -14,6 +14,7 @@ from tinygrad_cnn import ops
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import ShapeError
 from tinygrad_cnn.ops.axes import normalize_axis
+from tinygrad_cnn.ops.face import face
 from tinygrad_cnn.ops.rearrange import pad_sides
 from tinygrad_cnn.ops.windows import SizeLike
 
@@ -494,6 +495,7 @@ def tanh(x: Array) -> Array:
     return ops.tanh(x)
 
 
+@face
 def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """log(1 + exp(beta * x)) / beta, and x itself where beta * x > threshold."""
     return ops.where(x * beta > threshold, x, ops.softplus(x * beta) * (1 / beta))
@@ -860,6 +862,7 @@ def scaled_dot_product_attention(
 # -- shape ------------------------------------------------------------------------------------
 
 
+@face
 def flatten(x: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
     """The axes start_dim..end_dim become one."""
     if not x.shape:
@@ -875,6 +878,7 @@ def flatten(x: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
     return ops.reshape(x, (*x.shape[:first], merged, *x.shape[last + 1 :]))
 
 
+@face
 def unflatten(x: Array, dim: int, sizes: Sequence[int]) -> Array:
     """The axis `dim` becomes several, of the lengths `sizes` (one may be -1)."""
     axis = normalize_axis(dim, len(x.shape), "unflatten")
@@ -889,6 +893,7 @@ def unflatten(x: Array, dim: int, sizes: Sequence[int]) -> Array:
     return ops.reshape(x, (*x.shape[:axis], *full, *x.shape[axis + 1 :]))
 
 
+@face
 def pad(
     x: Array,
     pad: Sequence[int],

@@ -157,6 +157,7 @@ from tinygrad_cnn.ops.embedding import (
     embedding,
     one_hot,
 )
+from tinygrad_cnn.ops.face import show
 from tinygrad_cnn.ops.indexing import (
     getitem,
     plain_index,
@@ -596,6 +597,8 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+show(globals(), __all__)
 
 # Tensor's methods and the reverse sweep find the ops here: the core knows none of them by name.
 vars(functions).update({name: globals()[name] for name in __all__})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from tinygrad_cnn.errors import (
     DTypeError,
     ShapeError,
     SoftmaxBeforeCrossEntropyWarning,
+    warn,
 )
 from tinygrad_cnn.ops.activation import log_softmax, softmax
 from tinygrad_cnn.ops.elementwise import abs, astype, exp, log, maximum, softplus, where
@@ -94,11 +94,10 @@ def cross_entropy(
 def _warn_of_softmax(logits: Any) -> None:
     node = logits._node if isinstance(logits, Tensor) else None
     if node is not None and node.op is softmax:
-        warnings.warn(
+        warn(
             "cross_entropy applies softmax itself, and was given a softmax: gradients are small "
             "and training is slow; give it the logits",
             SoftmaxBeforeCrossEntropyWarning,
-            stacklevel=3,
         )
 
 

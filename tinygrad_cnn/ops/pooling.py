@@ -27,7 +27,14 @@ from tinygrad_cnn.ops.elementwise import abs
 from tinygrad_cnn.ops.indexing import setitem, take_along_axis
 from tinygrad_cnn.ops.norms import powers, root
 from tinygrad_cnn.ops.shape import reshape
-from tinygrad_cnn.ops.windows import SizeLike, check_fits, check_images, floating, per_axis
+from tinygrad_cnn.ops.windows import (
+    SizeLike,
+    check_fits,
+    check_images,
+    floating,
+    options_of,
+    per_axis,
+)
 
 # -- the families -------------------------------------------------------------------------------
 
@@ -73,35 +80,6 @@ sum_pool_input.vjp(lambda h, _y, _g, size, **k: sum_pool(h, **k))
 # -- what users call ----------------------------------------------------------------------------
 
 
-def max_pool1d(x: Any, **options: Any) -> Any:
-    """`max_pool2d` with one spatial axis: x (N, C, L)."""
-    return _max_pool(x, n=1, **options)
-
-
-def max_pool2d(x: Any, **options: Any) -> Any:
-    """y[n,c,i,j] = max over u, v of x[n, c, s i + d u - p, s j + d v - p]
-
-    x (N, C, H, W) -> y (N, C, OH, OW); options, each an integer or one for each axis:
-    kernel_size; stride (kernel_size unless given); padding=0, at most half the kernel, never chosen
-    as the maximum; dilation=1; ceil_mode=False: True adds the last, incomplete window; and
-    return_indices=False: True gives (y, indices), where y[n,c,i,j] is element indices[n,c,i,j] of
-    x[n,c] flattened, as `max_unpool2d` takes them.
-
-    The gradient goes to the first element that attains the maximum.
-
-    >>> import numpy as np
-    >>> max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), kernel_size=2)
-    array([[[[ 5.,  7.],
-             [13., 15.]]]])
-    """
-    return _max_pool(x, n=2, **options)
-
-
-def max_pool3d(x: Any, **options: Any) -> Any:
-    """`max_pool2d` with three spatial axes: x (N, C, D, H, W)."""
-    return _max_pool(x, n=3, **options)
-
-
 def _max_pool(
     x: Any,
     *,
@@ -133,6 +111,38 @@ def _max_pool(
     return at_indices(x, indices), wrap(indices, None) if isinstance(x, Tensor) else indices
 
 
+@options_of(_max_pool)
+def max_pool1d(x: Any, **options: Any) -> Any:
+    """`max_pool2d` with one spatial axis: x (N, C, L)."""
+    return _max_pool(x, n=1, **options)
+
+
+@options_of(_max_pool)
+def max_pool2d(x: Any, **options: Any) -> Any:
+    """y[n,c,i,j] = max over u, v of x[n, c, s i + d u - p, s j + d v - p]
+
+    x (N, C, H, W) -> y (N, C, OH, OW); options, each an integer or one for each axis:
+    kernel_size; stride (kernel_size unless given); padding=0, at most half the kernel, never chosen
+    as the maximum; dilation=1; ceil_mode=False: True adds the last, incomplete window; and
+    return_indices=False: True gives (y, indices), where y[n,c,i,j] is element indices[n,c,i,j] of
+    x[n,c] flattened, as `max_unpool2d` takes them.
+
+    The gradient goes to the first element that attains the maximum.
+
+    >>> import numpy as np
+    >>> max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), kernel_size=2)
+    array([[[[ 5.,  7.],
+             [13., 15.]]]])
+    """
+    return _max_pool(x, n=2, **options)
+
+
+@options_of(_max_pool)
+def max_pool3d(x: Any, **options: Any) -> Any:
+    """`max_pool2d` with three spatial axes: x (N, C, D, H, W)."""
+    return _max_pool(x, n=3, **options)
+
+
 def _flat_indices(
     argmax: np.ndarray,
     size: tuple[int, ...],
@@ -156,30 +166,6 @@ def at_indices(x: Any, indices: np.ndarray) -> Any:
     flat = reshape(x, (N, C, math.prod(x.shape[2:])))
     y = take_along_axis(flat, indices.reshape(N, C, math.prod(indices.shape[2:])), axis=-1)
     return reshape(y, indices.shape)
-
-
-def max_unpool1d(x: Any, indices: Any, **options: Any) -> Any:
-    """`max_unpool2d` with one spatial axis."""
-    return _max_unpool(x, indices, n=1, **options)
-
-
-def max_unpool2d(x: Any, indices: Any, **options: Any) -> Any:
-    """0, but x where it came from: y[n,c].flat[indices[n,c,i,j]] = x[n,c,i,j].
-
-    What `max_pool2d(..., return_indices=True)` gave goes back to its place. Options as there;
-    output_size, the image's (H, W), says which of the sizes that pool to that of x is meant.
-
-    >>> import numpy as np
-    >>> y, indices = max_pool1d(np.array([[[1., 5., 3., 2.]]]), kernel_size=2, return_indices=True)
-    >>> max_unpool1d(y, indices, kernel_size=2)
-    array([[[0., 5., 3., 0.]]])
-    """
-    return _max_unpool(x, indices, n=2, **options)
-
-
-def max_unpool3d(x: Any, indices: Any, **options: Any) -> Any:
-    """`max_unpool2d` with three spatial axes."""
-    return _max_unpool(x, indices, n=3, **options)
 
 
 def _max_unpool(
@@ -220,28 +206,31 @@ def _max_unpool(
     return reshape(y, (N, C, *size))
 
 
-def avg_pool1d(x: Any, **options: Any) -> Any:
-    """`avg_pool2d` with one spatial axis: x (N, C, L)."""
-    return _avg_pool(x, n=1, **options)
+@options_of(_max_unpool)
+def max_unpool1d(x: Any, indices: Any, **options: Any) -> Any:
+    """`max_unpool2d` with one spatial axis."""
+    return _max_unpool(x, indices, n=1, **options)
 
 
-def avg_pool2d(x: Any, **options: Any) -> Any:
-    """y[n,c,i,j] = mean over u, v of x[n, c, s i + u - p, s j + v - p]
+@options_of(_max_unpool)
+def max_unpool2d(x: Any, indices: Any, **options: Any) -> Any:
+    """0, but x where it came from: y[n,c].flat[indices[n,c,i,j]] = x[n,c,i,j].
 
-    Options as for max_pool2d (no dilation), and count_include_pad=True: padded zeros count in the
-    divisor; divisor_override=None: a divisor in place of the number of elements.
+    What `max_pool2d(..., return_indices=True)` gave goes back to its place. Options as there;
+    output_size, the image's (H, W), says which of the sizes that pool to that of x is meant.
 
     >>> import numpy as np
-    >>> avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), kernel_size=2)
-    array([[[[ 2.5,  4.5],
-             [10.5, 12.5]]]])
+    >>> y, indices = max_pool1d(np.array([[[1., 5., 3., 2.]]]), kernel_size=2, return_indices=True)
+    >>> max_unpool1d(y, indices, kernel_size=2)
+    array([[[0., 5., 3., 0.]]])
     """
-    return _avg_pool(x, n=2, **options)
+    return _max_unpool(x, indices, n=2, **options)
 
 
-def avg_pool3d(x: Any, **options: Any) -> Any:
-    """`avg_pool2d` with three spatial axes: x (N, C, D, H, W)."""
-    return _avg_pool(x, n=3, **options)
+@options_of(_max_unpool)
+def max_unpool3d(x: Any, indices: Any, **options: Any) -> Any:
+    """`max_unpool2d` with three spatial axes."""
+    return _max_unpool(x, indices, n=3, **options)
 
 
 def _avg_pool(
@@ -273,6 +262,33 @@ def _avg_pool(
     return total * (1 / _counts(x.shape[2:], count_include_pad, **geometry)).astype(x.dtype)
 
 
+@options_of(_avg_pool)
+def avg_pool1d(x: Any, **options: Any) -> Any:
+    """`avg_pool2d` with one spatial axis: x (N, C, L)."""
+    return _avg_pool(x, n=1, **options)
+
+
+@options_of(_avg_pool)
+def avg_pool2d(x: Any, **options: Any) -> Any:
+    """y[n,c,i,j] = mean over u, v of x[n, c, s i + u - p, s j + v - p]
+
+    Options as for max_pool2d (no dilation), and count_include_pad=True: padded zeros count in the
+    divisor; divisor_override=None: a divisor in place of the number of elements.
+
+    >>> import numpy as np
+    >>> avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), kernel_size=2)
+    array([[[[ 2.5,  4.5],
+             [10.5, 12.5]]]])
+    """
+    return _avg_pool(x, n=2, **options)
+
+
+@options_of(_avg_pool)
+def avg_pool3d(x: Any, **options: Any) -> Any:
+    """`avg_pool2d` with three spatial axes: x (N, C, D, H, W)."""
+    return _avg_pool(x, n=3, **options)
+
+
 def _counts(
     size: tuple[int, ...],
     count_include_pad: bool,
@@ -289,26 +305,6 @@ def _counts(
         low, high = (-p, m + p) if count_include_pad else (0, m)
         counts = counts[..., None] * (np.minimum(first + k, high) - np.maximum(first, low))
     return counts
-
-
-def lp_pool1d(x: Any, **options: Any) -> Any:
-    """`lp_pool2d` with one spatial axis: x (N, C, L)."""
-    return _lp_pool(x, n=1, **options)
-
-
-def lp_pool2d(x: Any, **options: Any) -> Any:
-    """y = (sum over the window of x^p)^(1/p)
-
-    Options: norm_type (p), kernel_size, stride, ceil_mode. p = 1 is a sum, p = inf the maximum of
-    |x|; an odd p is for x >= 0. An incomplete window (ceil_mode) counts its mean for what it lacks.
-    At a window of zeros the gradient is 0.
-    """
-    return _lp_pool(x, n=2, **options)
-
-
-def lp_pool3d(x: Any, **options: Any) -> Any:
-    """`lp_pool2d` with three spatial axes: x (N, C, D, H, W)."""
-    return _lp_pool(x, n=3, **options)
 
 
 def _lp_pool(
@@ -330,6 +326,29 @@ def _lp_pool(
     powered = x**norm_type if norm_type % 2 == 1 else powers(x, norm_type)
     means = _avg_pool(powered, n=n, **windows)
     return root(means * math.prod(per_axis(kernel_size, n, "kernel_size", name)), norm_type)
+
+
+@options_of(_lp_pool)
+def lp_pool1d(x: Any, **options: Any) -> Any:
+    """`lp_pool2d` with one spatial axis: x (N, C, L)."""
+    return _lp_pool(x, n=1, **options)
+
+
+@options_of(_lp_pool)
+def lp_pool2d(x: Any, **options: Any) -> Any:
+    """y = (sum over the window of x^p)^(1/p)
+
+    Options: norm_type (p), kernel_size, stride, ceil_mode. p = 1 is a sum, p = inf the maximum of
+    |x|; an odd p is for x >= 0. An incomplete window (ceil_mode) counts its mean for what it lacks.
+    At a window of zeros the gradient is 0.
+    """
+    return _lp_pool(x, n=2, **options)
+
+
+@options_of(_lp_pool)
+def lp_pool3d(x: Any, **options: Any) -> Any:
+    """`lp_pool2d` with three spatial axes: x (N, C, D, H, W)."""
+    return _lp_pool(x, n=3, **options)
 
 
 def _check_windows(

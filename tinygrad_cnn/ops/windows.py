@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tinygrad_cnn.errors import ConfigError, ShapeError
 from tinygrad_cnn.ops.elementwise import astype
 
+F = TypeVar("F", bound=Callable[..., Any])
 Ints = tuple[int, ...]
 SizeLike = int | Sequence[int]
 
@@ -57,3 +59,19 @@ def check_fits(size: Ints, kernel: Ints, padding: Ints, dilation: Ints, op: str,
 def floating(x: Any) -> Any:
     """Integers (pixels) as float64, since their averages are no integers."""
     return x if x.dtype.kind in "fc" else astype(x, np.float64)
+
+
+def options_of(implementation: Callable[..., Any]) -> Callable[[F], F]:
+    """Show users of a function for n axes, f(x, **options), what options those are."""
+    options = [
+        p
+        for p in inspect.signature(implementation).parameters.values()
+        if p.kind is p.KEYWORD_ONLY and p.name != "n"
+    ]
+
+    def show(function: F) -> F:
+        arrays = list(inspect.signature(function).parameters.values())[:-1]
+        function.__signature__ = inspect.Signature([*arrays, *options])  # type: ignore[attr-defined]
+        return function
+
+    return show

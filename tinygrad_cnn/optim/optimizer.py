@@ -8,8 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.core.node import USED, USED_AND_ADDED_TO, Leaf
 from tinygrad_cnn.core.tensor import Tensor
-from tinygrad_cnn.errors import CheckpointError, ConfigError, DTypeError
+from tinygrad_cnn.errors import (
+    CheckpointError,
+    ConfigError,
+    DTypeError,
+    FootgunWarning,
+    GraphError,
+    MissingGradientWarning,
+    StaleGradientWarning,
+    warn,
+)
 
 Group = dict[str, Any]
 State = dict[str, Any]  # of one parameter: arrays of its shape, and numbers
@@ -49,6 +59,7 @@ class Optimizer:
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, State] = {}
         self._scratch: dict[np.dtype[Any], np.ndarray] = {}
+        self._warned: set[type[FootgunWarning]] = set()
         entries = list(params)
         if not entries:
             raise ConfigError(
@@ -111,13 +122,56 @@ class Optimizer:
                 p.zero_grad()
 
     def step(self) -> None:
-        """Update every parameter that has a gradient."""
+        """Update every parameter that has a gradient.
+
+        Warns, once, of parameters that have none (MissingGradientWarning), and of gradients that
+        hold those of the step before, too (StaleGradientWarning).
+        """
+        missing, stale = [], False
         for group in self.param_groups:
             options = {name: group[name] for name in self.defaults}
             for p in group["params"]:
-                if p.grad is not None:
-                    state = self.state.setdefault(p, {})
-                    self.update(p.data, p.grad.data, state, **options)
+                leaf = p._node
+                if leaf is None:
+                    continue  # frozen
+                if not isinstance(leaf, Leaf):
+                    raise GraphError(
+                        f"{type(self).__name__}.step: a parameter of shape {p.shape} has been "
+                        f"computed from others since; change its numbers under no_grad()"
+                    )
+                if leaf.grad is None:
+                    missing.append(p)
+                    continue
+                stale |= leaf.used == USED_AND_ADDED_TO
+                state = self.state.setdefault(p, {})
+                self.update(p.data, leaf.grad.data, state, **options)
+                leaf.used = USED
+        if missing or stale:
+            self._warn_of(missing, stale)
+
+    def _warn_of(self, missing: list[Tensor], stale: bool) -> None:
+        name = f"{type(self).__name__}.step"
+        if stale and StaleGradientWarning not in self._warned:
+            self._warned.add(StaleGradientWarning)
+            warn(
+                f"{name}: gradients were added to those that the last step used already; call "
+                f"zero_grad() between a step and the next backward()",
+                StaleGradientWarning,
+            )
+        if missing and MissingGradientWarning not in self._warned:
+            self._warned.add(MissingGradientWarning)
+            count = sum(p.requires_grad for p in self._parameters())
+            shapes = ", ".join(str(p.shape) for p in missing[:3]) + ", ..." * (len(missing) > 3)
+            some = (
+                f"{name}: {len(missing)} of {count} parameters have no gradient and stay as they "
+                f"are (of shape {shapes}); does the loss depend on them? What is not to learn is "
+                f"frozen by p.requires_grad = False"
+            )
+            none = (
+                f"{name}: no parameter has a gradient; call backward() on the loss first, and "
+                f"zero_grad() not between the two"
+            )
+            warn(none if len(missing) == count else some, MissingGradientWarning)
 
     def update(
         self, p: np.ndarray, g: np.ndarray, state: State, *args: Any, **options: Any
