@@ -8,6 +8,7 @@ arrived so far; there is no recursion, and a chain of a million ops is as good a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -17,7 +18,7 @@ from tinygrad_cnn.core.modes import STATE, State
 from tinygrad_cnn.core.node import USED, USED_AND_ADDED_TO, Leaf, Node
 from tinygrad_cnn.core.op import PICK, Op, pick
 from tinygrad_cnn.core.registry import functions
-from tinygrad_cnn.core.tensor import Tensor, wrap
+from tinygrad_cnn.core.tensor import Tensor, another_name, wrap
 from tinygrad_cnn.errors import DTypeError, FreedGraphError, ShapeError
 
 Pending = dict[int, list[Any]]
@@ -118,7 +119,8 @@ def _descend(
             g, owned = _call_hooks(node, g), False
         if type(node) is Leaf or wanted is not None:
             if wanted is None or seq in wanted:
-                done.append((node, g, owned))
+                # With a graph, a Tensor of its own: g may be on its way to others, too.
+                done.append((node, copy(g) if isinstance(g, Tensor) else g, owned))
             if type(node) is Leaf or useful is None or seq not in useful:
                 continue
         if node.op is PICK:
@@ -314,7 +316,7 @@ def _seed(tensor: Tensor, gradient: Any, create_graph: bool) -> Any:
 def _call_hooks(node: Node, g: Any) -> Any:
     """The gradient after the user's hooks, each of which may return another in its place."""
     for hook in list(node.hooks or ()):
-        new = hook(g if isinstance(g, Tensor) else wrap(g, None))
+        new = hook(another_name(g) if isinstance(g, Tensor) else wrap(g, None))
         if new is not None:
             new = new if isinstance(new, Tensor) else Tensor(new, dtype=node.dtype)
             if new.shape != node.shape:

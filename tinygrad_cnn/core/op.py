@@ -126,7 +126,7 @@ class Op:
         needs, bit = 0, 1  # a bit for each input that requires a gradient
         for a in args:
             if isinstance(a, Tensor):
-                values.append(a.data)
+                values.append(a._data)
                 parents.append(a._node)
                 if a._node is not None:
                     needs |= bit

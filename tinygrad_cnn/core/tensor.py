@@ -29,7 +29,7 @@ def check_device(device: Any, name: str) -> None:
 def wrap(data: Any, node: Node | None) -> Tensor:
     """A Tensor around an array as it is: no copy, no checks."""
     tensor: Tensor = Tensor.__new__(Tensor)
-    tensor.data = data
+    tensor._data = data
     tensor._node = node
     return tensor
 
@@ -58,19 +58,41 @@ class Tensor:
     Tensor([2., 4., 6.], dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "_node", "data")
-    data: np.ndarray
+    __slots__ = ("__weakref__", "_data", "_node")
+    _data: np.ndarray
     _node: Node | None
 
     def __init__(
         self, data: Any, dtype: DTypeLike | None = None, requires_grad: bool = False
     ) -> None:
-        self.data = _copy_array(data, dtype)
+        self._data = _copy_array(data, dtype)
         self._node = None
         if requires_grad:
             self.requires_grad = True
 
     # -- what it is ---------------------------------------------------------------------------
+
+    @property
+    def data(self) -> np.ndarray:
+        """The array itself. Writing into it is seen by nobody who keeps track of gradients.
+
+        Assigning another array to a leaf gives it that shape and dtype, and no gradient yet where
+        these are new; a computed Tensor takes arrays of its own shape and dtype only.
+        """
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = value if isinstance(value, np.ndarray) else _copy_array(value, None)
+        node = self._node
+        if node is not None and (array.shape, array.dtype) != (node.shape, node.dtype):
+            if not isinstance(node, Leaf):
+                raise GraphError(
+                    f"data: this Tensor was computed, as {node.shape} {node.dtype}, and cannot "
+                    f"become {array.shape} {array.dtype}; make a new Tensor"
+                )
+            self._node = Leaf(array.shape, array.dtype)
+        self._data = array
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -349,7 +371,7 @@ class Tensor:
 
     def __copy__(self) -> Tensor:
         copied = type(self).__new__(type(self))
-        copied.data, copied._node = self.data.copy(), self._node
+        copied._data, copied._node = self._data.copy(), self._node
         return copied
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -462,10 +484,10 @@ class Tensor:
         return f.bitwise_right_shift(other, self)
 
     def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return f.equal(self, other)
+        return f.equal(self, other) if isinstance(other, _NUMERIC) else NotImplemented
 
     def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return f.not_equal(self, other)
+        return f.not_equal(self, other) if isinstance(other, _NUMERIC) else NotImplemented
 
     def __lt__(self, other: Any) -> Tensor:
         return f.less(self, other)
@@ -493,7 +515,7 @@ class Tensor:
             )
         if value.dtype != self.dtype:
             value = f.astype(value, _same_kind(value, self))
-        self.data = value.data
+        self._data = value._data
         if is_grad_enabled():
             self._node = value._node
         return self
@@ -650,6 +672,10 @@ class Tensor:
         return f.any(self, axis=axis, keepdims=keepdims)
 
 
+# What a Tensor is compared with element by element; anything else is another thing, and not equal.
+_NUMERIC = (Tensor, np.ndarray, np.generic, bool, int, float, complex, list, tuple)
+
+
 class Parameter(Tensor):
     """A Tensor that a Module trains: it requires a gradient from the start."""
 
@@ -673,7 +699,7 @@ class _RetainGrad:
 
 def _leaf(kind: type[Tensor], data: np.ndarray, requires_grad: bool) -> Tensor:
     tensor = kind.__new__(kind)
-    tensor.data = data
+    tensor._data = data
     tensor._node = Leaf(data.shape, data.dtype) if requires_grad else None
     return tensor
 
