@@ -82,3 +82,12 @@ def test_the_norm_of_a_parameters_gradient_is_known_without_a_record() -> None:
     g = viz.graph(loss, annotate=("grad_norm",), color="grad_norm")
     assert by_id(g)["weight"].notes["grad_norm"] == pytest.approx(5.0)
     assert "|\u2202| 5" in g.to_dot()
+
+
+def test_an_input_that_learns_is_an_input_and_has_a_gradient() -> None:
+    x = tg.Tensor(np.ones((2, 3)), requires_grad=True)
+    g = viz.graph(tg.sum(nn.Linear(3, 2)(x)), inputs={"image": x}, view="both")
+    assert by_id(g)["image"].kind == "input"
+    assert by_id(g)["gradient image"].family == "input"
+    plain = viz.graph(tg.sum(nn.Linear(3, 2)(x.detach())), view="both")
+    assert "gradient input" not in by_id(plain)

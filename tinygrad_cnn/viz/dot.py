@@ -99,7 +99,7 @@ class _Writer:
         with g.subgraph(name="cluster_picture") as c:
             c.attr(peripheries="0", margin="0")
             if self.options.legend:
-                c.attr(label=f"<{self._legend()}>", labelloc="b", fontsize=SMALL, fontcolor=FAINT)
+                c.attr(label=f"<{self._legend()}>", labelloc="b", fontsize=SMALL, fontcolor=INK)
             self._scope(c, "", self._by_scope())
         for i, edge in enumerate(self.picture.edges):
             if edge.source not in self.inside and edge.target not in self.inside:

@@ -17,7 +17,7 @@ def with_gradients(picture: Picture) -> Picture:
     A box and its gradient are joined by what the forward pass saved for it: a `saved` edge, a
     `freed` one where a sweep has released the arrays.
     """
-    shown = {n.id: n for n in picture.nodes if n.kind in HAVE_GRADIENTS}
+    shown = {n.id: n for n in picture.nodes if n.kind in HAVE_GRADIENTS or n.notes.get("learns")}
     nodes = [_gradient(n) for n in reversed(shown.values())]
     edges: dict[tuple[str, str], Edge] = {}
     for e in reversed(picture.edges):

@@ -130,7 +130,7 @@ class Names:
     def __init__(
         self, model: Module | None, roots: list[Module], inputs: Mapping[str, Tensor]
     ) -> None:
-        self._leaves: dict[int, tuple[str, Module | None]] = {}  # seq -> (name, owner)
+        self._leaves: dict[int, tuple[str, str, Module | None]] = {}  # seq -> (kind, name, owner)
         self._values: dict[int, np.ndarray] = {}
         self._arrays: dict[int, tuple[str, str, Module | None]] = {}
         self._addresses: set[tuple[int, int]] = set()  # of what the modules hold
@@ -150,14 +150,14 @@ class Names:
         if owner is not None:
             self._addresses.add(address(tensor.data))
         if isinstance(tensor._node, Leaf):
-            self._leaves.setdefault(tensor._node.seq, (name, owner))
+            self._leaves.setdefault(tensor._node.seq, (kind, name, owner))
             self._values[tensor._node.seq] = tensor.data
 
-    def leaf(self, leaf: Leaf) -> tuple[str, Module | None]:
-        """(name, module that owns it); those that nobody knows are numbered w1, w2 ..."""
+    def leaf(self, leaf: Leaf) -> tuple[str, str, Module | None]:
+        """(kind, name, module that owns it); those that nobody knows are numbered w1, w2 ..."""
         if leaf.seq not in self._leaves:
             self._unnamed += 1
-            self._leaves[leaf.seq] = (f"w{self._unnamed}", None)
+            self._leaves[leaf.seq] = ("parameter", f"w{self._unnamed}", None)
         return self._leaves[leaf.seq]
 
     def value(self, leaf: Leaf) -> np.ndarray | None:

@@ -178,7 +178,7 @@ class _Reader:
         return self.id_of[parent.seq]
 
     def _leaf(self, leaf: Leaf) -> str:
-        name, owner = self.names.leaf(leaf)
+        kind, name, owner = self.names.leaf(leaf)
         scope = self.scopes.holding(owner) if owner is not None else ""
         id_ = self.ids(name)
         self.health.see(id_, self.names.value(leaf))
@@ -186,12 +186,12 @@ class _Reader:
             self.held.add(id_)
         name = name.rpartition(".")[2] if scope else name
         notes: dict[str, Any] = {"path": name} if owner is not None else {}
+        if kind == "input":
+            notes["learns"] = True  # it has a gradient, as other inputs have not
         if leaf.grad is not None:
             notes["grad_norm"] = told(norm(leaf.grad))
         self.nodes.append(
-            Node(
-                id_, "parameter", name, scope, shape=leaf.shape, dtype=str(leaf.dtype), notes=notes
-            )
+            Node(id_, kind, name, scope, shape=leaf.shape, dtype=str(leaf.dtype), notes=notes)
         )
         return id_
 
