@@ -20,17 +20,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any
+from numbers import Number
+from operator import index
+from typing import Any, SupportsIndex
 
 import numpy as np
 
-from tinygrad_cnn.core.arguments import as_array
+from tinygrad_cnn.core.arguments import as_array, describe
 from tinygrad_cnn.core.backward import gradients_of
 from tinygrad_cnn.core.modes import enable_grad, rng
 from tinygrad_cnn.core.node import Leaf
 from tinygrad_cnn.core.op import Op
 from tinygrad_cnn.core.tensor import Tensor, wrap
-from tinygrad_cnn.errors import DTypeError, GraphError, ShapeError
+from tinygrad_cnn.errors import ConfigError, DTypeError, GraphError, ShapeError
 from tinygrad_cnn.ops import alias, sum
 
 _depth: ContextVar[int] = ContextVar("tinygrad_cnn_transform_depth", default=0)
@@ -135,19 +137,25 @@ def _fresh(x: Any) -> Tensor:
     return wrap(array, Leaf(array.shape, array.dtype))
 
 
-def _argnums(argnums: int | Sequence[int], n: int) -> list[int]:
-    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+def _argnums(argnums: SupportsIndex | Sequence[int], n: int) -> list[int]:
+    try:
+        chosen = [index(i) for i in ([argnums] if isinstance(argnums, SupportsIndex) else argnums)]
+    except TypeError:
+        raise ConfigError(f"argnums must be an integer, or several, got {argnums!r}") from None
     for i in chosen:
         if not -n <= i < n:
             raise IndexError(f"argnums={i}: the function was called with {n} positional arguments")
-    return [i % n for i in chosen]
+    places = [i % n for i in chosen]
+    if len(set(places)) < len(places):
+        raise ConfigError(f"argnums={argnums!r} names an argument twice")
+    return places
 
 
 # -- the transforms -----------------------------------------------------------------------------
 
 
 def value_and_grad(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+    f: Callable[..., Any], argnums: SupportsIndex | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
     """x -> (f(x), df/dx) for a function that returns a number.
 
@@ -163,22 +171,22 @@ def value_and_grad(
     def both(*args: Any, **kwargs: Any) -> Any:
         run = _Traced(f, args, kwargs, _argnums(argnums, len(args)))
         y, aux = run.result if has_aux else (run.result, None)
-        if np.shape(y.data if isinstance(y, Tensor) else y) != ():
+        if not isinstance(y, Tensor | np.ndarray | Number) or getattr(y, "shape", ()) != ():
             raise GraphError(
-                f"grad: the function must return a single number, got shape {y.shape}; reduce it "
+                f"grad: the function must return a single number, got {describe(y)}; reduce it "
                 f"with sum(), or use jacobian"
             )
         gradients = run.pull([y], [np.ones((), y.dtype)] if isinstance(y, Tensor) else [None])
         trees = run.rebuild([run.hand_out(g) for g in gradients])
         value = run.hand_out(y)
-        derivative = trees[0] if isinstance(argnums, int) else tuple(trees)
+        derivative = trees[0] if isinstance(argnums, SupportsIndex) else tuple(trees)
         return (value, aux) if has_aux else value, derivative
 
     return both
 
 
 def grad(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+    f: Callable[..., Any], argnums: SupportsIndex | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
     """x -> df/dx for a function that returns a number; see value_and_grad for the options.
 
@@ -231,6 +239,11 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> dy
     array([2., 2.])
     """
+    if not (isinstance(primals, tuple | list) and isinstance(tangents, tuple | list)):
+        raise ShapeError(
+            "jvp: primals and tangents are tuples, with an entry for each argument of f; write "
+            "jvp(f, (x,), (v,))"
+        )
     run = _Traced(f, tuple(primals))
     vs = _matching(tangents, run.leaves, "jvp: a tangent")
     higher, run.higher = run.higher or any(isinstance(v, Tensor) for v in vs), True
@@ -255,7 +268,9 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     )
 
 
-def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def jacobian(
+    f: Callable[..., Any], argnums: SupportsIndex | Sequence[int] = 0
+) -> Callable[..., Any]:
     """x -> dy/dx, of shape y.shape + x.shape, one row (a vjp) for each element of y.
 
     Where y or x is a structure, the result is y's structure of x's structures.
@@ -280,7 +295,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
                     for k, x in enumerate(run.leaves)
                 ]
             )
-            blocks.append(trees[0] if isinstance(argnums, int) else tuple(trees))
+            blocks.append(trees[0] if isinstance(argnums, SupportsIndex) else tuple(trees))
         return rebuild_y(blocks)
 
     return full
@@ -302,7 +317,9 @@ def _stack_rows(rows: list[Tensor], shape: tuple[int, ...], x: Tensor) -> Tensor
     return reshape(stack(rows), (*shape, *x.shape))  # type: ignore[no-any-return]
 
 
-def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
+def hessian(
+    f: Callable[..., Any], argnums: SupportsIndex | Sequence[int] = 0
+) -> Callable[..., Any]:
     """x -> d^2 f/dx^2, of shape x.shape + x.shape, for a function that returns a number.
 
     >>> import numpy as np
@@ -347,10 +364,12 @@ def _matching(tangents: Any, leaves: Sequence[Any], what: str) -> list[Any]:
         raise ShapeError(f"{what} for each argument is needed: {len(leaves)}, got {len(vs)}")
     out = []
     for v, x in zip(vs, leaves, strict=True):
-        v = v if isinstance(v, Tensor) else as_array(v).astype(x.dtype)
+        v = v if isinstance(v, Tensor) else as_array(v)
         if v.shape != x.shape:
             raise ShapeError(f"{what} must have its argument's shape {x.shape}, got {v.shape}")
-        out.append(v)
+        if v.dtype.kind == "c" and x.dtype.kind == "f":
+            raise DTypeError(f"{what} of a real argument must be real, got a complex one")
+        out.append(v if isinstance(v, Tensor) else v.astype(x.dtype, copy=False))
     return out
 
 
@@ -376,8 +395,13 @@ def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
     result = f(*inputs)
     several = isinstance(result, tuple)
     ys = result if several else (result,)
+    if not ys or not all(isinstance(y, Tensor | np.ndarray) for y in ys):
+        raise DTypeError(
+            f"checkpoint: f must return an array or a Tensor or a tuple of them, got "
+            f"{describe(result)}"
+        )
     outside = _reached_before(start, ys)
-    arrays = [y.data for y in ys]
+    arrays = [y.data if isinstance(y, Tensor) else y for y in ys]
     del result, ys  # and with them the graph
 
     def again(g: Any, _y: Any, *saved: Any) -> list[Any]:
@@ -390,7 +414,9 @@ def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
         finally:
             rng().bit_generator.state = given
         leaves = [a for a in fresh if isinstance(a, Tensor) and a.requires_grad]
-        outs, gs = (list(out), list(g)) if several else ([out], [g])
+        pairs = zip(out, g if len(out) > 1 else (g,), strict=True) if several else [(out, g)]
+        live = [(y, gy) for y, gy in pairs if isinstance(y, Tensor)]
+        outs, gs = [y for y, _ in live], [gy for _, gy in live]
         higher = any(isinstance(gi, Tensor) for gi in gs)
         inputs = [*leaves, *outside]
         found = iter(gradients_of(outs, gs, inputs, create_graph=higher, partial=True))
