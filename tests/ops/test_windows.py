@@ -241,3 +241,17 @@ def test_what_does_not_fit_is_told_with_both_sides_and_a_remedy(
 def test_sizes_may_be_numpys_integers_and_any_sequence(value: Any) -> None:
     assert tg.conv2d(x4, w4, stride=value).shape == (2, 4, 2, 2)
     assert tg.max_pool2d(x4, kernel_size=value).shape == (2, 3, 2, 2)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_padding_is_never_the_maximum_whatever_the_dtype(dtype: Any, sign: int) -> None:
+    lowest = np.iinfo(dtype).min if np.dtype(dtype).kind in "iu" else -np.inf
+    x = (sign * np.arange(16)).astype(dtype).reshape(1, 1, 4, 4)
+    x[..., 0, :2] = lowest
+    window = {"kernel_size": 2, "stride": 2, "padding": 1}
+    y, places = tg.max_pool2d(x, **window, return_indices=True)
+    assert y.dtype == dtype
+    padded = np.pad(x.astype(float), ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    np.testing.assert_array_equal(y, padded.reshape(1, 1, 3, 2, 3, 2).max((3, 5)))
+    np.testing.assert_array_equal(x.reshape(-1)[places], y)

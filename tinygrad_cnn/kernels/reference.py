@@ -115,7 +115,8 @@ def max_pool(
     dims = x.ndim - 2
     out = pool_output_size(x.shape[2:], kernel, stride, padding, dilation, ceil_mode)
     where = (out, kernel, stride, padding, dilation)
-    values = _kernel_last(unfold(x, *where, value=-np.inf), dims)
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    values = _kernel_last(unfold(x, *where, value=lowest), dims)
     real = _kernel_last(unfold(np.ones_like(x, bool), *where), dims)  # False in the padding
     y = values.max(axis=-1)
     best = real & ((values == y[..., None]) | np.isnan(values))

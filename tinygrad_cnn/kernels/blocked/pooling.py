@@ -59,8 +59,10 @@ def max_pool(
     """As `reference.max_pool`: a running maximum over the taps.
 
     A comparison knows nothing of NaN, and cannot tell -inf from the padding: a result that is not
-    finite sends the call to `reference`.
+    finite sends the call to `reference`. So do integers, the lowest of which may be a pixel.
     """
+    if x.dtype.kind != "f":
+        return reference.max_pool(x, kernel, stride, padding, dilation, ceil_mode)
     out = pool_output_size(x.shape[2:], kernel, stride, padding, dilation, ceil_mode)
     y = np.empty((*x.shape[:2], *out), x.dtype)
     argmax = np.empty(y.shape, reference.argmax_dtype(kernel))
