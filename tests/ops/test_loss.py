@@ -203,7 +203,7 @@ def test_smooth_l1_changes_its_formula_without_a_jump() -> None:
         np.testing.assert_allclose(slopes, 1.0, rtol=1e-14)
 
 
-@pytest.mark.parametrize("loss", ["mse_loss", "l1_loss", "smooth_l1_loss"])
+@pytest.mark.parametrize("loss", ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"])
 def test_differences_of_pixels_do_not_wrap(loss: str) -> None:
     a, b = np.array([0, 255], np.uint8), np.array([255, 0], np.uint8)
     expected = getattr(tg, loss)(a.astype(float), b.astype(float))

@@ -255,3 +255,10 @@ def test_the_padding_is_never_the_maximum_whatever_the_dtype(dtype: Any, sign: i
     padded = np.pad(x.astype(float), ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
     np.testing.assert_array_equal(y, padded.reshape(1, 1, 3, 2, 3, 2).max((3, 5)))
     np.testing.assert_array_equal(x.reshape(-1)[places], y)
+
+
+def test_convolutions_of_integers_are_floats_and_do_not_wrap() -> None:
+    x, w = np.full((1, 1, 3, 3), 200, np.uint8), np.full((1, 1, 2, 2), 2, np.uint8)
+    np.testing.assert_array_equal(tg.conv2d(x, w), np.full((1, 1, 2, 2), 1600.0))
+    np.testing.assert_array_equal(tg.conv_transpose2d(x, w)[0, 0, 1, 1], 1600.0)
+    assert tg.conv2d(x, w.astype(np.float32)).dtype == np.float32

@@ -27,7 +27,7 @@ from tinygrad_cnn.core.op import op
 from tinygrad_cnn.errors import ConfigError, ShapeError
 from tinygrad_cnn.ops.reduction import sum
 from tinygrad_cnn.ops.shape import pad, reshape
-from tinygrad_cnn.ops.windows import SizeLike, check_fits, check_images, per_axis
+from tinygrad_cnn.ops.windows import SizeLike, check_fits, check_images, floating, per_axis
 
 
 @op
@@ -144,6 +144,7 @@ def _conv(
         x, padding = _named_padding(x, w.shape[2:], stride, padding, dilation, name)
     padding = per_axis(padding, n, "padding", name, least=0)
     check_fits(x.shape[2:], w.shape[2:], padding, dilation, name, x.shape)
+    x = x if w.dtype.kind in "fc" else floating(x)  # sums of products of pixels would wrap
     return conv(x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
@@ -265,6 +266,7 @@ def _conv_transpose(
             f"{name}: the output would have size {size} (x {x.shape}, w {w.shape}, padding "
             f"{padding}); pad less"
         )
+    x = x if w.dtype.kind in "fc" else floating(x)
     y = conv_input(
         x, w, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups
     )

@@ -305,7 +305,6 @@ def huber_loss(x: Any, target: Any, *, delta: float = 1.0, reduction: str = "mea
     """d^2 / 2 where |d| <= delta, delta (|d| - delta/2) elsewhere, d = x - target (Huber 1964)."""
     if not delta > 0:
         raise ConfigError(f"huber_loss: delta must be positive, got {delta}")
-    same_shape(x, target, "huber_loss")
-    d = x - target
+    d = _difference(x, target, "huber_loss")
     losses = where(abs(d) <= delta, 0.5 * d * d, delta * (abs(d) - 0.5 * delta))
     return reduce(losses, reduction, "huber_loss")
