@@ -289,7 +289,8 @@ def _may_alias(gradient: Any, node: Node, g: Any, siblings: Sequence[Any]) -> bo
     known = node.op is not None and node.op.trusted
     if not known or type(gradient) is not np.ndarray or not gradient.flags.writeable:
         return True
-    others = [g, node.output, *node.args, *(s for s in siblings if s is not gradient)]
+    upstream = g if type(g) is list else [g]  # a list: the gradients of several outputs
+    others = [*upstream, node.output, *node.args, *(s for s in siblings if s is not gradient)]
     twice = sum(s is gradient for s in siblings) > 1
     return twice or any(
         isinstance(o, np.ndarray) and np.may_share_memory(gradient, o) for o in others

@@ -68,6 +68,9 @@ class RReLU(Module):
     def forward(self, x: Array) -> Array:
         return F.rrelu(x, self.lower, self.upper, self.training)
 
+    def _acts_by_mode(self) -> bool:
+        return self.lower < self.upper
+
     def extra_repr(self) -> str:
         return f"lower={self.lower}, upper={self.upper}"
 

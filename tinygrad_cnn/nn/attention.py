@@ -107,6 +107,9 @@ class MultiheadAttention(Module):
             y, weights = ops.reshape(y, query.shape), weights[0]
         return y, weights if need_weights else None
 
+    def _acts_by_mode(self) -> bool:
+        return self.dropout > 0
+
     def _projections(self) -> tuple[list[Array], list[Array]]:
         """The three weights (E, features) and the three biases (E,)."""
         parts = [slice(i * self.embed_dim, (i + 1) * self.embed_dim) for i in range(3)]

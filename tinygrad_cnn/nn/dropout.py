@@ -21,6 +21,9 @@ class _Dropout(Module):
     def forward(self, x: Array) -> Array:
         return self.function(x, self.p, self.training)
 
+    def _acts_by_mode(self) -> bool:
+        return self.p > 0
+
     def extra_repr(self) -> str:
         return f"p={self.p}"
 

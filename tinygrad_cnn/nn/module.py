@@ -15,7 +15,15 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tinygrad_cnn.core.modes import STATE, State
 from tinygrad_cnn.core.tensor import Parameter, Tensor
-from tinygrad_cnn.errors import CheckpointError, ConfigError, DTypeError
+from tinygrad_cnn.errors import (
+    CheckpointError,
+    ConfigError,
+    DTypeError,
+    TrainingModeWarning,
+    warn,
+)
+from tinygrad_cnn.nn import hooks
+from tinygrad_cnn.nn.hooks import Handle, Hook, Hooks
 
 if TYPE_CHECKING:
     from tinygrad_cnn.viz.summaries import Summary
@@ -85,6 +93,8 @@ class Module:
 
     training: bool
     _persistent: dict[str, bool]  # buffer name -> whether state_dict() holds it
+    _hooks: Hooks | None = None
+    _told_of_its_mode = False
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         # Here, not in __init__: a subclass that forgets super().__init__() is whole all the same.
@@ -100,9 +110,12 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         grad, enclosing, observers = STATE.get()
+        if not grad and self.training and not isinstance(enclosing, Call):
+            _warn_of_training_mode(self)
         token = STATE.set(State(grad, Call(self, enclosing), observers))
         try:
-            return self.forward(*args, **kwargs)
+            hung = self._hooks
+            return self.forward(*args, **kwargs) if hung is None else hung.run(self, args, kwargs)
         finally:
             STATE.reset(token)
 
@@ -281,6 +294,72 @@ class Module:
         for parameter in self.parameters():
             parameter.zero_grad()
 
+    def _acts_by_mode(self) -> bool:
+        """Whether training mode changes what this module, by itself, computes."""
+        return False
+
+    # -- hooks -------------------------------------------------------------------------------
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> Handle:
+        """`hook(module, args)` runs before every forward, and may return other arguments.
+
+        with_kwargs=True: `hook(module, args, kwargs)`, which may return (args, kwargs). Returns a
+        handle whose `remove()` takes the hook off.
+        """
+        return hooks.add(self, "forward_pre", Hook(hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> Handle:
+        """`hook(module, args, output)` runs after every forward, and may return another output.
+
+        with_kwargs=True: `hook(module, args, kwargs, output)`. always_call=True: also where the
+        forward raised an exception (the output is None then).
+
+        >>> import tinygrad_cnn as tg
+        >>> shapes = []
+        >>> net = tg.nn.Sequential(tg.nn.Linear(2, 3), tg.nn.ReLU())
+        >>> with net[0].register_forward_hook(lambda module, args, y: shapes.append(y.shape)):
+        ...     y = net(tg.Tensor([[1.0, 2.0]]))
+        >>> shapes
+        [(1, 3)]
+        """
+        return hooks.add(self, "forward", Hook(hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> Handle:
+        """`hook(module, grad_output)` runs before the gradient flows through the module.
+
+        grad_output is a tuple with dL/d(output) for each output that has a gradient; the hook may
+        return others in their place.
+        """
+        return hooks.add(self, "backward_pre", Hook(hook), prepend)
+
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> Handle:
+        """`hook(module, grad_input, grad_output)` runs when the gradient has flowed through.
+
+        grad_input is a tuple with dL/d(argument) for each positional argument, None for those
+        without a gradient; the hook may return another such tuple, and the sweep goes on with it.
+
+        >>> import tinygrad_cnn as tg
+        >>> layer, x = tg.nn.ReLU(), tg.Tensor([1.0, -1.0], requires_grad=True)
+        >>> handle = layer.register_full_backward_hook(lambda module, gin, gout: (gin[0] * 10,))
+        >>> layer(x).sum().backward()
+        >>> x.grad.tolist()
+        [10.0, 0.0]
+        """
+        return hooks.add(self, "backward", Hook(hook), prepend)
+
     # -- state -------------------------------------------------------------------------------
 
     def _state(self) -> dict[str, Tensor]:
@@ -346,9 +425,7 @@ class Module:
             raise ConfigError(f"Module.to: takes a float dtype, got {target}; use float32 or 64")
         for tensor in (*self.parameters(), *self.buffers()):
             if tensor.dtype.kind == "f":
-                learns, tensor.requires_grad = tensor.requires_grad, False
                 tensor.data = tensor.data.astype(target)
-                tensor.requires_grad = learns  # a new leaf, for gradients of the new dtype
         return self
 
     # -- text --------------------------------------------------------------------------------
@@ -382,6 +459,23 @@ class Module:
             return f"{type(self).__name__}({self.extra_repr()})"
         body = "\n".join(lines).replace("\n", "\n  ")
         return f"{type(self).__name__}(\n  {body}\n)"
+
+
+def _warn_of_training_mode(module: Module) -> None:
+    """Once a module: that it drops, or takes the batch's statistics, where it seems to predict."""
+    if module._told_of_its_mode:
+        return
+    acting = [name for name, m in module.named_modules() if m.training and m._acts_by_mode()]
+    if acting:
+        vars(module)["_told_of_its_mode"] = True
+        kind = type(module).__name__
+        where = f" ({_some([name for name in acting if name])})" if any(acting) else ""
+        warn(
+            f"{kind} was called under no_grad() in training mode, in which dropout drops and batch "
+            f"normalisation takes the batch's own statistics{where}; for a prediction call eval() "
+            f"first",
+            TrainingModeWarning,
+        )
 
 
 def _join(path: str, name: str) -> str:

@@ -67,6 +67,9 @@ class _BatchNorm(Module):
         self.reset_running_stats()
         _ones_and_zeros(self)
 
+    def _acts_by_mode(self) -> bool:
+        return self.running_mean is not None
+
     def _check(self, x: Array) -> None:
         if x.ndim not in self.shapes or x.shape[1] != self.num_features:
             raise ShapeError(
