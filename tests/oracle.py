@@ -15,7 +15,7 @@ import importlib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
@@ -293,32 +293,46 @@ def close(actual: np.ndarray, expected: np.ndarray, tolerance: float, what: str)
 # -- difference quotients -------------------------------------------------------------------------
 
 
-def assert_agrees_with_differences(case: Case, draw: Draw) -> None:
+class Comparison(NamedTuple):
+    """A directional derivative as the library claims it, and as difference quotients find it."""
+
+    what: str
+    claimed: float
+    slope: float
+    error: float
+
+    def check(self) -> None:
+        assert abs(self.claimed - self.slope) <= self.error, (
+            f"{self.what}: {self.claimed!r} is claimed, {self.slope!r} ± {self.error:.1e} is found"
+        )
+
+    @property
+    def sharp(self) -> bool:
+        """Whether a claim that is wrong by a millionth would have been noticed."""
+        return self.error < 1e-6 * abs(self.claimed)
+
+
+def difference_quotients(case: Case, draw: Draw) -> tuple[Comparison, Comparison]:
     """<G, v> is the slope of <g, f> along v, and <seconds, w> that of <G, v> along w."""
     f, xs, _ = case.sample(draw)
     rng = np.random.default_rng(0)
     g, vs = upstream_and_directions(f, xs, rng)
+    h, ws = upstream_and_directions(f, xs, rng)
     mine = ours(f, xs, g, vs)
 
     def value(t: Any) -> Any:
         manual_seed(0)
         return np.sum(g * f(*_moved(xs, vs, t)))
 
-    claimed = sum(np.sum(G * v) for G, v in zip(mine.gradients, vs, strict=True))
-    terms = sum(np.abs(G * v).sum() for G, v in zip(mine.gradients, vs, strict=True))
-    size = np.sum(np.abs(g * mine.y)) + terms
-    assert_is_slope(value, claimed, size, "the gradient")
-
-    h, ws = upstream_and_directions(f, xs, rng)
-
-    def slope(t: float) -> Any:
+    def slope(t: Any) -> Any:
         there = ours(f, _moved(xs, ws, t), np.asarray(g + t * h), vs)
         return sum(np.sum(G * v) for G, v in zip(there.gradients, vs, strict=True))
 
-    pairs = list(zip(mine.seconds, [*ws, h], strict=True))
-    claimed = sum(np.sum(H * w) for H, w in pairs)
-    assert_is_slope(
-        slope, claimed, terms + sum(np.abs(H * w).sum() for H, w in pairs), "the second"
+    first = [G * v for G, v in zip(mine.gradients, vs, strict=True)]
+    second = [H * w for H, w in zip(mine.seconds, [*ws, h], strict=True)]
+    return (
+        compare("the gradient", value, [g * mine.y], first),
+        compare("the second derivative", slope, first, second),
     )
 
 
@@ -327,13 +341,16 @@ def _moved(xs: Arrays, vs: Arrays, t: Any) -> Arrays:
     return [np.asarray(x + t * next(directions)) if differentiable(x) else x for x in xs]
 
 
-def assert_is_slope(phi: Callable[[Any], Any], claimed: float, size: float, what: str) -> None:
-    """`claimed` is phi'(0), as far as differences can tell; `size` that of the terms in phi."""
+def compare(what: str, phi: Callable[[Any], Any], values: Arrays, terms: Arrays) -> Comparison:
+    """The sum of `terms` as phi'(0), where phi(0) is the sum of `values`."""
+    claimed = float(sum(np.sum(a) for a in terms))
+    size = float(sum(np.abs(a).sum() for a in (*values, *terms)))
     slope, error = ridders(phi, size)
     exact = complex_step(phi)
-    if exact is not None and abs(exact - slope) <= error:
-        slope, error = exact, 1e-12 * size
-    assert abs(claimed - slope) <= error + 1e-15, f"{what}: {claimed!r} is claimed, {slope!r} ± {error:.1e}"
+    # The imaginary part may have been lost on the way: the other method must vouch for it.
+    if exact is not None and abs(exact - slope) <= error < 1e-3 * size:
+        slope, error = exact, 1e-10 * size
+    return Comparison(what, claimed, slope, error + 1e-13)
 
 
 def ridders(phi: Callable[[Any], Any], size: float, h: float = 2.0**-6) -> tuple[float, float]:

@@ -13,8 +13,8 @@ from tests.oracle import (
     Case,
     Draw,
     Seeded,
-    assert_agrees_with_differences,
     assert_agrees_with_torch,
+    difference_quotients,
 )
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
@@ -32,10 +32,13 @@ def test_the_function_and_its_two_derivatives_are_pytorchs(case: Case, data: Any
 
 
 @every_case
-@settings(max_examples=5, derandomize=True)
-@given(data=st.data())
-def test_the_two_derivatives_are_the_limits_of_difference_quotients(case: Case, data: Any) -> None:
-    assert_agrees_with_differences(case, Draw(data.draw))
+def test_the_two_derivatives_are_the_limits_of_difference_quotients(case: Case) -> None:
+    seen = [difference_quotients(case, Seeded(seed)) for seed in range(5)]
+    for pair in seen:
+        for comparison in pair:
+            comparison.check()
+    for comparisons in zip(*seen, strict=True):
+        assert any(c.sharp or c.claimed == 0 for c in comparisons), "these would notice nothing"
 
 
 @pytest.mark.slow
@@ -47,4 +50,5 @@ def test_hundreds_of_samples_agree_with_pytorch_and_with_difference_quotients(ca
         if case.torch is not None:
             assert_agrees_with_torch(case, Seeded(seed))
         if seed % 5 == 0:
-            assert_agrees_with_differences(case, Seeded(seed))
+            for comparison in difference_quotients(case, Seeded(seed)):
+                comparison.check()
