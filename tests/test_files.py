@@ -42,3 +42,11 @@ def test_a_written_file_has_the_permissions_of_a_plain_one(tmp_path: Path) -> No
     write_atomic(tmp_path / "ours", "x")
     (tmp_path / "plain").write_text("x")
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_folder_that_is_missing_is_named_and_not_the_temporary_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for folder in (tmp_path / "nowhere", tmp_path / "file"):
+        with pytest.raises(FileNotFoundError, match="no such folder to write into") as caught:
+            write_atomic(folder / "log.csv", "new")
+        assert caught.value.filename == str(folder)

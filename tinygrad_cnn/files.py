@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from errno import ENOENT
 from pathlib import Path
 
 
@@ -22,6 +23,8 @@ def write_atomic(path: str | os.PathLike[str], content: bytes | str) -> None:
     """
     target = Path(path)
     data = content.encode() if isinstance(content, str) else content
+    if not target.parent.is_dir():
+        raise FileNotFoundError(ENOENT, "no such folder to write into; make it", str(target.parent))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         temporary.write_bytes(data)

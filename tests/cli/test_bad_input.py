@@ -88,6 +88,12 @@ class TestCsv:
         assert "digits.csv" in line
         assert said in line
 
+    def test_too_few_rows_to_hold_some_out(self, capsys: Printed) -> None:
+        Path("digits.csv").write_text(",".join(["7"] + ["0"] * 784) + "\n")
+        line = refused_training(capsys, "digits.csv")
+        assert "digits.csv" in line
+        assert "give more images" in line
+
 
 class TestNpz:
     def test_object_arrays_are_refused_and_never_unpickled(self, capsys: Printed) -> None:
@@ -102,6 +108,12 @@ class TestNpz:
         np.savez("mnist.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
         line = refused_training(capsys, "mnist.npz")
         assert "images of 20 x 20 do not fit the network of mnist-leaky" in line
+
+    def test_images_that_a_trained_network_does_not_take(self, runs: Path, capsys: Printed) -> None:
+        images, labels = np.zeros((30, 20, 20), np.uint8), np.arange(30, dtype=np.uint8) % 10
+        np.savez("mnist.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+        line = refused(capsys, "evaluate", str(runs / "mnist-leaky-1"), "--data-dir=mnist.npz")
+        assert "mnist.npz test: images of 20 x 20 do not fit the network of mnist-leaky" in line
 
     def test_an_empty_set(self, capsys: Printed) -> None:
         images, labels = np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.uint8)
@@ -144,7 +156,8 @@ class TestRecipe:
         assert said in refused(capsys, "train", "--set", setting)
 
     def test_unknown_option(self, capsys: Printed) -> None:
-        assert "--epoch" in refused(capsys, "train", "--epoch", "3")
+        line = refused(capsys, "train", "--epoch", "3")
+        assert "--epoch (see `tinygrad-cnn train --help`)" in line
 
     def test_unknown_command(self, capsys: Printed) -> None:
         assert "'trane'" in refused(capsys, "trane")

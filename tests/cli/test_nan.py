@@ -24,5 +24,7 @@ def test_stops_with_step_and_layer_and_keeps_finite_weights(
     folder = Path("runs/mnist-leaky-1")
     weights = checkpoint.load(folder / "best.safetensors").weights
     assert all(np.isfinite(array).all() for array in weights.values())
+    assert main(["evaluate", "runs/mnist-leaky-1"]) == 0
+    assert "nan" not in capsys.readouterr().out
     assert "step 2 (epoch 1, batch 2)" in (folder / "report.md").read_text()
     assert (folder / "log.csv").read_text().startswith("epoch,")

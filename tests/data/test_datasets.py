@@ -100,7 +100,7 @@ def test_a_split_is_disjoint_complete_and_of_the_size_asked_for(held_out, count)
 
 @pytest.mark.parametrize("held_out", [0, 20, 21, -1, 2.5, 0.999])
 def test_a_split_with_an_empty_part_or_half_an_image_is_refused(held_out):
-    with pytest.raises(ConfigError, match=r"split: held_out=.* in 1\.\.19"):
+    with pytest.raises(ConfigError, match=r"split: arrays: held_out=.* in 1\.\.19"):
         split(ArrayDataset(IMAGES, LABELS), held_out)
 
 

@@ -183,6 +183,18 @@ class TestTerminateOnNaN:
         assert "step 5 (epoch 2, batch 2)" in message
         assert "it began in layer 1.0, in the output of linear" in message
         assert all(np.isfinite(array).all() for array in model.state_dict().values())
+        assert model[1][0].weight.data.max() < 1  # those of the end of epoch 1
+
+    def test_finite_weights_that_give_nan_are_not_kept(self, batches: Batches) -> None:
+        model, _ = self.deep()
+        start = model.state_dict()
+        trainer = Trainer(
+            model, optim.SGD(model.parameters(), lr=1e30), callbacks=[callbacks.TerminateOnNaN()]
+        )
+        with pytest.raises(AnomalyError, match="the weights kept are from before this epoch"):
+            trainer.fit(batches, epochs=1)
+        for name, array in model.state_dict().items():
+            np.testing.assert_array_equal(array, start[name])
 
     def test_tells_images_that_hold_nan(self, make_trainer: Make, batches: Batches) -> None:
         batches[1][0][0, 0] = np.nan

@@ -85,9 +85,10 @@ def test_every_kind_of_picture_is_understood(tmp_path: Path, mode: str) -> None:
     np.testing.assert_allclose(own_images.read_digit(path).astype(int), expected, atol=2)
 
 
-def test_strokes_on_a_transparent_ground_are_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shade", [0, 255])
+def test_strokes_on_a_transparent_ground_are_found(tmp_path: Path, shade: int) -> None:
     expected = own_images.read_digit(save(stroke(), tmp_path / "grey.png"))
-    rgba = np.zeros((100, 100, 4), np.uint8)
+    rgba = np.full((100, 100, 4), shade, np.uint8)
     rgba[..., 3] = 255 * stroke()
     Image.fromarray(rgba).save(tmp_path / "clear.png")
     np.testing.assert_array_equal(own_images.read_digit(tmp_path / "clear.png"), expected)

@@ -11,7 +11,7 @@ from tinygrad_cnn.data import DataLoader
 from tinygrad_cnn.data.download import DATA_VARIABLE
 from tinygrad_cnn.train import metrics, sources
 from tinygrad_cnn.train.recipes import EVALUATION_BATCH
-from tinygrad_cnn.train.run import Scores, load, newest, score
+from tinygrad_cnn.train.run import Scores, check_fit, load, newest, score
 
 HELP = "measure a trained network on the test digits"
 DESCRIPTION = """\
@@ -39,8 +39,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print accuracy and the table of classes."""
     path = arguments.run_folder or newest(arguments.out)
-    _, model, config = load(path)
+    recipe, model, config = load(path)
     source = _source(arguments, config)
+    check_fit(recipe, model, source.test)
     scores = score(model, DataLoader(source.test, EVALUATION_BATCH))
     print(f"{path} on {source.test.name}, {source.where}\n")
     print(table(scores))

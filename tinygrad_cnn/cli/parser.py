@@ -50,5 +50,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
             allow_abbrev=False,
         )
         command.add_options(sub)
-        sub.set_defaults(run=command.run)
-    return parser.parse_args(argv)
+        sub.set_defaults(run=command.run, refuse=sub.error)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:  # said by the command's own parser: its --help is the one that lists the options
+        arguments.refuse(f"unrecognized arguments: {' '.join(unknown)}")
+    return arguments

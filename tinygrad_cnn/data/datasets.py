@@ -130,8 +130,9 @@ def split(
     count = round(held_out * len(dataset)) if 0 < held_out < 1 else int(held_out)
     if not 1 <= count < len(dataset) or (held_out >= 1 and count != held_out):
         raise ConfigError(
-            f"split: held_out={held_out!r} of {len(dataset):,} images leaves a part empty or is "
-            f"no count; give a fraction in 0..1 or a whole number in 1..{len(dataset) - 1:,}"
+            f"split: {dataset.name}: held_out={held_out!r} of {len(dataset):,} images leaves a "
+            "part empty or is no count; give more images, or as held_out a fraction in 0..1 or a "
+            f"whole number in 1..{len(dataset) - 1:,}"
         )
     order = np.random.default_rng(seed).permutation(len(dataset))
     return dataset.subset(np.sort(order[count:])), dataset.subset(np.sort(order[:count]))

@@ -72,7 +72,7 @@ def _start(mass: Grey) -> int:
 
 
 def _open(path: str | os.PathLike[str]) -> Grey:
-    """The picture's brightness, 0 to 1; transparent parts are white."""
+    """The picture's brightness, 0 to 1; transparent parts are white, or black beneath white ink."""
     Image = require("PIL.Image", "train")
     turn = require("PIL.ImageOps", "train").exif_transpose
     try:
@@ -90,9 +90,13 @@ def _open(path: str | os.PathLike[str]) -> Grey:
         raise DataError(
             f"{os.fspath(path)}: too large to be unpacked safely ({error}); scale it down first"
         ) from error
-    paper = Image.new("RGBA", colour.size, "white")
-    grey = np.asarray(Image.alpha_composite(paper, colour).convert("L"), dtype=np.float32)
-    return grey / np.float32(255)
+    for shade in ("white", "black"):
+        paper = Image.new("RGBA", colour.size, shade)
+        whole = Image.alpha_composite(paper, colour).convert("L")
+        grey: Grey = np.asarray(whole, dtype=np.float32) / np.float32(255)
+        if np.ptp(grey) >= FAINTEST:
+            break
+    return grey
 
 
 def _resize(strokes: Grey, width: int, height: int) -> Grey:

@@ -92,7 +92,7 @@ def train(
     """
     data = Data(*split(source.train, recipe.validation, recipe.seed), source.test)
     loaders, model = recipe.loaders(data), recipe.model()
-    _check_fit(recipe, model, data.train)
+    check_fit(recipe, model, data.train)
     config = _config(recipe, data, source)
     bar = [ProgressBar()] if progress else []
     require("safetensors", "train")  # like all above, before there is a folder to leave behind
@@ -115,8 +115,8 @@ def train(
     return result
 
 
-def _check_fit(recipe: Recipe, model: Module, dataset: ArrayDataset) -> None:
-    """Whether the network takes such images at all, asked of one."""
+def check_fit(recipe: Recipe, model: Module, dataset: ArrayDataset) -> None:
+    """Raise DataError unless the network takes such images at all; one of them is tried."""
     try:
         with no_grad():
             model.eval()(Tensor(ToFloat()(dataset.images[:1])))

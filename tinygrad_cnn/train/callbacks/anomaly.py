@@ -11,7 +11,7 @@ from tinygrad_cnn.core.modes import STATE, Observer, observe
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import AnomalyError
 from tinygrad_cnn.train.callbacks.base import Callback
-from tinygrad_cnn.train.history import Batch
+from tinygrad_cnn.train.history import Batch, Epoch
 
 if TYPE_CHECKING:
     from tinygrad_cnn.core.node import Node
@@ -22,10 +22,20 @@ if TYPE_CHECKING:
 class TerminateOnNaN(Callback):
     """Raises AnomalyError as soon as a loss or a gradient is NaN or infinite.
 
-    That is before the optimizer's step, so the weights are still the last good ones. The message
-    gives the step and the first layer whose numbers went bad: the batch is run again, and each
-    op's output looked at.
+    The weights that gave it may well be finite themselves, and still be what it comes from. So the
+    model gets back those from the end of the last good epoch, or from the start. The message gives
+    the step and the first layer whose numbers went bad: the batch is run again, and each op's
+    output looked at.
     """
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        """Remember the weights."""
+        self.good = trainer.model.state_dict()
+
+    def on_epoch_end(self, trainer: Trainer, row: Epoch) -> None:
+        """Remember the weights, unless the validation shows that they have gone bad."""
+        if row.val_loss is None or math.isfinite(row.val_loss):
+            self.good = trainer.model.state_dict()
 
     def on_gradients(self, trainer: Trainer, batch: Batch) -> None:
         """Look at the loss, and at the gradients."""
@@ -33,11 +43,12 @@ class TerminateOnNaN(Callback):
             _is_finite(p.grad.data) for p in trainer.model.parameters() if p.grad is not None
         ):
             return
-        epoch = len(trainer.history.epochs) + 1
+        epoch, complaint = len(trainer.history.epochs) + 1, _complaint(trainer, batch)
+        trainer.model.load_state_dict(self.good)
         raise AnomalyError(
-            f"step {trainer.steps + 1} (epoch {epoch}, batch {batch.index + 1}): "
-            f"{_complaint(trainer, batch)}; the weights are those before this step; lower the "
-            f"learning rate ({trainer.lr:g}), warm up longer, or clip gradients to a smaller norm"
+            f"step {trainer.steps + 1} (epoch {epoch}, batch {batch.index + 1}): {complaint}; "
+            f"the weights kept are from before this epoch; lower the learning rate "
+            f"({trainer.lr:g}), warm up longer, or clip gradients to a smaller norm"
         )
 
 
