@@ -5,7 +5,14 @@ from tinygrad_cnn.testing import gradcheck, gradgradcheck, check_all
 gradcheck(f, *inputs)                    against the slopes of f
 gradcheck(f, *inputs, vjp=backward)      of any NumPy function with a backward of its own
 check_all(f, *inputs)                    every property that gradients have, see PROPERTIES
+
+and, where hypothesis is installed, tests that draw their inputs (strategies), declared in one line
+(op_property), and wrong gradients for them to find (mutants):
+
+from tinygrad_cnn.testing import op_property, strategies as st, mutants
 """
+
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_cnn.testing.gradcheck import gradcheck, gradgradcheck
 from tinygrad_cnn.testing.properties import PROPERTIES, check_all
@@ -18,6 +25,9 @@ from tinygrad_cnn.testing.report import (
 )
 from tinygrad_cnn.testing.subject import Subject
 
+if TYPE_CHECKING:
+    from tinygrad_cnn.testing.declare import op_property
+
 __all__ = [
     "PROPERTIES",
     "Failure",
@@ -29,4 +39,14 @@ __all__ = [
     "check_all",
     "gradcheck",
     "gradgradcheck",
+    "op_property",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """op_property, imported when asked for: it needs hypothesis, the rest of the kit does not."""
+    if name == "op_property":
+        from tinygrad_cnn.testing.declare import op_property
+
+        return op_property
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,250 @@
+"""Do the properties notice? Mutants, one at a time, before the cases of a test."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_cnn.core.modes import Observer, observe
+from tinygrad_cnn.core.node import Node
+from tinygrad_cnn.core.op import PICK, Op
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.errors import require
+from tinygrad_cnn.testing.mutants.catalogue import MUTANTS, Mutant, Work
+from tinygrad_cnn.testing.mutants.mutations import MUTATIONS
+from tinygrad_cnn.testing.properties import PROPERTIES, check_all
+from tinygrad_cnn.testing.report import GradientMismatch
+
+if TYPE_CHECKING:
+    import hypothesis
+    from hypothesis.strategies import SearchStrategy
+else:
+    hypothesis = require("hypothesis", "testing")
+
+Case = tuple[tuple[Any, ...], dict[str, Any]]
+LOOKED_ON = 5
+"""After a mutant's death by one property, so many cases are tried for another that kills it."""
+
+
+def as_case(drawn: Any) -> Case:
+    """(inputs, static keywords) of whatever a strategy draws: an array, a tuple of them, a case."""
+    if not isinstance(drawn, tuple):
+        return (drawn,), {}
+    if len(drawn) == 2 and isinstance(drawn[1], dict):
+        xs, static = drawn
+        return (xs if isinstance(xs, tuple) else (xs,)), static
+    return drawn, {}
+
+
+def draw(inputs: SearchStrategy[Any], examples: int, seed: int) -> list[Case]:
+    """So many cases of a strategy, the same for the same seed."""
+    cases: list[Case] = []
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(inputs)
+    def collect(drawn: Any) -> None:
+        cases.append(as_case(drawn))
+
+    collect()
+    return cases
+
+
+def violated(f: Callable[..., Any], case: Case, options: dict[str, Any]) -> tuple[str, ...]:
+    """The names of the properties that f violates in this case."""
+    xs, static = deepcopy(case)
+    for name in ("reference", "vjp"):
+        if options.get(name) is not None and static:
+            options = {**options, name: partial(options[name], **static)}
+    try:
+        check_all(partial(f, **static) if static else f, *xs, **options)
+    except GradientMismatch as error:
+        return (error.failure.name, *error.failure.also)
+    return ()
+
+
+# -- the library's mutants ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class KillMatrix:
+    """Which property killed which mutant, and how soon. str() is the table.
+
+    deaths   {mutant: {property: the number of the case, from 1, the largest of all seeds}}
+    missed   {mutant: the seeds, from 0, on which no property killed it}
+    """
+
+    deaths: dict[str, dict[str, int]]
+    missed: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def survivors(self) -> list[str]:
+        """The mutants that lived through all cases of at least one seed."""
+        return [name for name in self.deaths if self.missed.get(name)]
+
+    @property
+    def killed_twice(self) -> float:
+        """The share of the mutants that two properties killed, or more."""
+        return sum(len(d) > 1 for d in self.deaths.values()) / max(len(self.deaths), 1)
+
+    @property
+    def only_by(self) -> dict[str, list[str]]:
+        """{property: the mutants that it alone killed}"""
+        alone: dict[str, list[str]] = {name: [] for name in PROPERTIES}
+        for mutant, by in self.deaths.items():
+            if len(by) == 1:
+                alone[next(iter(by))].append(mutant)
+        return alone
+
+    def __str__(self) -> str:
+        width = max(map(len, self.deaths), default=0)
+        heads = [f"{chr(97 + i)}  {name}" for i, name in enumerate(PROPERTIES)]
+        lines = [f"{'':{width}}  " + "".join(f"{chr(97 + i):>4}" for i in range(len(PROPERTIES)))]
+        for mutant, by in self.deaths.items():
+            cells = "".join(f"{by.get(name, '·'):>4}" for name in PROPERTIES)
+            missed = f"  survives seed {self.missed[mutant]}" if self.missed.get(mutant) else ""
+            lines.append(f"{mutant:{width}}  {cells}{missed}")
+        n = len(self.deaths)
+        lines += [
+            "",
+            f"{n - len(self.survivors)} of {n} mutants killed, {self.killed_twice:.0%} by two "
+            f"properties or more. A number is the first case that killed, in the slowest seed.",
+            *(f"  {head:26}{_alone(self.only_by[head[3:]])}" for head in heads),
+        ]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def _alone(mutants: list[str]) -> str:
+    return f"kills alone: {', '.join(mutants)}" if mutants else ""
+
+
+def kill_matrix(
+    seeds: int = 3, examples: int = 100, mutants: Sequence[Mutant] = MUTANTS
+) -> KillMatrix:
+    """Run the kit on wrong gradients of the library's ops; print which property noticed which.
+
+    Each mutant meets up to so many cases for each seed; once it is killed by one property, a few
+    more, to see whether another kills it, too.
+    """
+    drawn: dict[tuple[int, int], list[Case]] = {}
+    deaths: dict[str, dict[str, int]] = {}
+    missed: dict[str, list[int]] = {}
+    for mutant in mutants:
+        deaths[mutant.name], missed[mutant.name] = {}, []
+        for seed in range(seeds):
+            key = id(mutant.work), seed
+            if key not in drawn:
+                drawn[key] = draw(mutant.work.cases, examples, seed)
+            found = killers(mutant, drawn[key])
+            if not found:
+                missed[mutant.name].append(seed)
+            for name, number in found.items():
+                deaths[mutant.name][name] = max(number, deaths[mutant.name].get(name, 0))
+    matrix = KillMatrix(deaths, missed)
+    sys.stdout.write(f"{matrix}\n")
+    return matrix
+
+
+def killers(mutant: Mutant, cases: Iterable[Case]) -> dict[str, int]:
+    """{property: the number of the first case in which it killed the mutant}"""
+    found: dict[str, int] = {}
+    with mutant.active() as (f, options, _trace):
+        for number, case in enumerate(cases, 1):
+            if found and (len(found) > 1 or number > min(found.values()) + LOOKED_ON):
+                break
+            for name in violated(f, case, options):
+                found.setdefault(name, number)
+    return found
+
+
+# -- the mutants of a user's op -------------------------------------------------------------------
+
+
+def must_be_killed(body: Callable[..., Any], cases: Sequence[Case], **options: Any) -> None:
+    """Make every gradient in `body` wrong in every way; AssertionError names those that pass.
+
+    The ops are those that the body records and that are none of the library's; where there are no
+    such, the library's. A mutant without any effect on these cases is no survivor.
+    """
+    found = mutants_of(body, cases, **options)
+    lives = [mutant.name for mutant in found if _survives(mutant, cases)]
+    if lives:
+        raise AssertionError(
+            f"{len(lives)} of {len(found)} wrong gradients pass this test:\n"
+            + "".join(f"  {name}\n" for name in lives)
+            + f"Its {len(cases)} cases show too little: draw other shapes or values, or more of "
+            f"them; or leave fewer properties out."
+        )
+
+
+def mutants_of(body: Callable[..., Any], cases: Sequence[Case], **options: Any) -> list[Mutant]:
+    """Every mutation of every gradient that the body computes."""
+    work = Work(body, hypothesis.strategies.nothing(), options)
+    vjp = options.get("vjp")
+    if vjp is not None:
+        n = max((len(xs) for xs, _ in cases), default=0)
+        return [
+            Mutant(f"gradient {i}: {m.name}", work, input=i, mutation=m, vjp=vjp)
+            for i in range(n)
+            for m in MUTATIONS.values()
+        ]
+    return [
+        Mutant(f"{op.name}, {_input(op, i)}: {m.name}", work, op.name, i, mutation=m)
+        for op, i in _rules(body, cases)
+        for m in MUTATIONS.values()
+        # The sweep copies where it must; whether a shared buffer does harm depends on the graph.
+        if m.name != "one buffer for every gradient"
+    ]
+
+
+def _input(op: Op, i: int) -> str:
+    return op.inputs[i] if i < op.arity else f"input {i}"
+
+
+def _survives(mutant: Mutant, cases: Sequence[Case]) -> bool:
+    with mutant.active() as (f, options, trace):
+        trace.changed = False
+        return not any(violated(f, case, options) for case in cases) and trace.changed
+
+
+class _Rules(Observer):
+    """Collects the rules that a graph would use: (op, input)."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, int], Op] = {}
+
+    def recorded(self, node: Node) -> None:
+        """Note the inputs through which a gradient flows."""
+        op = node.op
+        if op is None or op is PICK or not op.vjp_kind:
+            return
+        for i, parent in enumerate(node.parents):
+            if parent is not None and (op.vjp_kind != "per input" or op.vjps[i] is not None):
+                self.found[op.name, i] = op
+
+
+def _rules(body: Callable[..., Any], cases: Sequence[Case]) -> list[tuple[Op, int]]:
+    seen = _Rules()
+    with observe(seen):
+        for xs, static in cases:
+            body(*(_leaf(x) for x in xs), **static)
+    found = [(op, i) for (_, i), op in seen.found.items()]
+    return [(op, i) for op, i in found if not op.trusted] or found
+
+
+def _leaf(x: Any) -> Any:
+    x = x.data if isinstance(x, Tensor) else x
+    floats = getattr(x, "dtype", None) is not None and x.dtype.kind in "fc"
+    return Tensor(x, requires_grad=True) if floats else x
