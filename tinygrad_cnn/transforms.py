@@ -381,7 +381,8 @@ def checkpoint(f: Callable[..., Any], *args: Any) -> Any:
 
     Memory for one f instead of all, time for one more forward. f takes arrays and Tensors, and may
     use others (a Module's parameters); it returns a Tensor or a tuple of them, and must compute the
-    same the second time. Random numbers drawn by dropout are drawn again.
+    same the second time. Random numbers drawn by dropout are drawn again; what else f changes (the
+    running averages of a batch norm) it changes twice.
 
     Source: Chen et al., Training deep nets with sublinear memory cost, 2016.
 

@@ -703,3 +703,24 @@ def test_an_overflow_in_a_gradient_is_data_and_no_warning() -> None:
     x = leaf(0.0, 1.0)
     tg.sum(tg.sqrt(x)).backward()
     assert grad(x) == [np.inf, 0.5]
+
+
+def test_a_gradient_to_start_from_of_another_dtype_stays_in_the_graph() -> None:
+    x, u = leaf(1.0, 2.0), Tensor(np.ones(2, np.float32), requires_grad=True)
+    (x * x).backward(u, create_graph=True)
+    tg.sum(x.grad).backward()
+    assert u.grad is not None
+    assert u.grad.tolist() == [2.0, 4.0]
+
+
+def test_a_complex_gradient_to_start_from_is_refused_by_a_real_tensor() -> None:
+    with pytest.raises(DTypeError, match="must be real"):
+        (leaf(1.0, 2.0) * 2.0).backward(np.array([1j, 2.0]))
+
+
+def test_a_hook_that_returns_another_dtype_changes_no_leafs_dtype() -> None:
+    x = Tensor(np.ones(2, np.float32), requires_grad=True)
+    x.register_hook(lambda g: Tensor(g.data.astype(np.float64)))
+    tg.sum(x * 2.0).backward()
+    assert x.grad is not None
+    assert x.grad.dtype == np.float32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
@@ -225,3 +226,26 @@ def test_the_graph_of_a_gradient_says_of_which_node_it_is() -> None:
     y.backward(create_graph=True)
     assert "block" in str(x.grad._node.scope)
     assert "gradient of sin" in str(x.grad._node.scope)
+
+
+def test_a_decorated_coroutine_runs_under_the_mode() -> None:
+    @tg.no_grad()
+    async def ask() -> bool:
+        await asyncio.sleep(0)
+        return records()
+
+    assert asyncio.run(ask()) is False
+    assert records()
+
+
+def test_an_error_thrown_into_a_decorated_generator_reaches_it() -> None:
+    @tg.no_grad()
+    def steps() -> Iterator[str]:
+        try:
+            yield "waiting"
+        except KeyError:
+            yield f"caught, recording: {records()}"
+
+    generator: Any = steps()
+    assert next(generator) == "waiting"
+    assert generator.throw(KeyError()) == "caught, recording: False"

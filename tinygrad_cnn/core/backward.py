@@ -307,11 +307,14 @@ def _seed(tensor: Tensor, gradient: Any, create_graph: bool) -> Any:
         )
     if data.dtype.kind not in "biufc":
         raise DTypeError(f"backward: the gradient must be numeric, got dtype {data.dtype}")
-    if data.dtype != tensor.dtype:
-        gradient = data = data.astype(tensor.dtype)
-    if create_graph:
-        return gradient if isinstance(gradient, Tensor) else wrap(data, None)
-    return data
+    if data.dtype.kind == "c" != tensor.dtype.kind:
+        raise DTypeError(
+            f"backward: the gradient of a {tensor.dtype} Tensor must be real, got {data.dtype}"
+        )
+    if not create_graph:
+        return data if data.dtype == tensor.dtype else data.astype(tensor.dtype)
+    gradient = gradient if isinstance(gradient, Tensor) else wrap(data, None)
+    return gradient if data.dtype == tensor.dtype else functions.astype(gradient, tensor.dtype)
 
 
 def _call_hooks(node: Node, g: Any) -> Any:
@@ -324,7 +327,8 @@ def _call_hooks(node: Node, g: Any) -> Any:
                 raise ShapeError(
                     f"hook: must return a gradient of shape {node.shape}, got {new.shape}"
                 )
-            g = new if isinstance(g, Tensor) else new.data
+            new = new if isinstance(g, Tensor) else new.data
+            g = new if _fits(new, node) else _fit(new, node, node.op)
     return g
 
 

@@ -6,11 +6,11 @@ or task alone, so that `no_grad()` in one thread never stops another from record
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar, Token
 from functools import wraps
-from inspect import isgeneratorfunction
+from inspect import iscoroutinefunction, isgeneratorfunction
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -74,24 +74,36 @@ class _GradMode(ContextDecorator):
         return type(self)()  # a decorated function may run in several threads at once
 
     def __call__(self, function: Any) -> Any:
-        """The function, run under the mode; a generator, each of its steps."""
-        if not isgeneratorfunction(function):
-            return super().__call__(function)
+        """The function, run under the mode; of a generator or a coroutine, each of its steps."""
+        if isgeneratorfunction(function):
+            return wraps(function)(lambda *args, **kwargs: self._steps(function(*args, **kwargs)))
+        if iscoroutinefunction(function):
 
-        @wraps(function)
-        def steps(*args: Any, **kwargs: Any) -> Any:
-            generator, value = function(*args, **kwargs), None
-            try:
-                while True:
-                    with self._recreate_cm():
-                        value = generator.send(value)
-                    value = yield value
-            except StopIteration as end:
-                return end.value
-            finally:
-                generator.close()
+            @wraps(function)
+            async def run(*args: Any, **kwargs: Any) -> Any:
+                with self._recreate_cm():  # a task has a context of its own
+                    return await function(*args, **kwargs)
 
-        return steps
+            return run
+        return super().__call__(function)
+
+    def _steps(self, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """The generator, each of whose steps runs under the mode, and none of its caller's."""
+        step, value = generator.send, None
+        try:
+            while True:
+                with self._recreate_cm():
+                    value = step(value)
+                try:
+                    value, step = (yield value), generator.send
+                except GeneratorExit:
+                    raise
+                except BaseException as error:  # it.throw(error): for the generator to handle
+                    value, step = error, generator.throw
+        except StopIteration as end:
+            return end.value
+        finally:
+            generator.close()
 
     def __enter__(self) -> None:
         self._tokens.append(STATE.set(STATE.get()._replace(grad=self._record)))
@@ -163,7 +175,7 @@ def default_complex_dtype() -> np.dtype[Any]:
 
 
 def set_default_dtype(dtype: DTypeLike) -> None:
-    """Set the dtype that Python floats and lists of them become (a float dtype).
+    """Set the dtype that Python floats and lists of them become (a float dtype), in this thread.
 
     >>> import numpy as np, tinygrad_cnn as tg
     >>> tg.set_default_dtype(np.float64)
@@ -178,7 +190,7 @@ def set_default_dtype(dtype: DTypeLike) -> None:
 
 
 def manual_seed(seed: int) -> np.random.Generator:
-    """Seed the generator that initialisation and dropout draw from; returns it.
+    """Seed the generator that initialisation and dropout draw from, in this thread; returns it.
 
     >>> import tinygrad_cnn as tg
     >>> float(tg.manual_seed(0).random()) == float(tg.manual_seed(0).random())
