@@ -45,6 +45,8 @@ def describe(
     >>> from tinygrad_cnn.core.op import REGISTRY
     >>> describe(REGISTRY["max_pool"], {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0)})
     'kernel 2, stride 2'
+    >>> describe(REGISTRY["pad"], {"pad_width": ((0, 0), (0, 16)), "mode": "constant"})
+    '(0, 16) on axis 1, mode constant'
     """
     words = [f"{name}={_short(value)}" for name, value in scalars]
     if op.family == "convolution" and (weight := shapes.get("w")):
@@ -54,6 +56,9 @@ def describe(
         if isinstance(value, np.ndarray) or (name in SEEN and SEEN[name](op.name)):
             continue
         if name in USUAL and value == USUAL[name]:
+            continue
+        if name == "pad_width":  # a pair an axis, most of them (0, 0)
+            words += [f"{pair} on axis {i}" for i, pair in enumerate(value) if any(pair)]
             continue
         words.append(_short(value) if name == "index" else f"{name} {_short(value)}")
     return ", ".join(words)
