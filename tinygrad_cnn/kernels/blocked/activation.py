@@ -11,7 +11,7 @@ from tinygrad_cnn.kernels.blocked.memory import bits, workspace
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.geometry import Array
 
-PIECE = 1 << 15  # elements at a time
+PIECE = 1 << 17  # elements at a time
 FEW = 1 << 10  # elements for which the plain form is as fast
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.kernels.blocked.matrix import TransposedSum, multiply
+from tinygrad_cnn.kernels.blocked.memory import workspace
 from tinygrad_cnn.kernels.blocked.windows import Where, Windows, blocks
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.geometry import Array, Ints, conv_output_size, last_axes
@@ -33,20 +34,24 @@ def _correlate(y: Array, x: Array, w: Array, where: Where, groups: int) -> None:
     """y[n,f,i] = sum_{c,a} x[n, c, s*i + d*a - before] * w[f,c,a], written to y (N, F, *O)."""
     N, F, P, K = x.shape[0], w.shape[0], prod(where.out), prod(w.shape[1:])
     w = np.ascontiguousarray(w).reshape(groups, F // groups, K)  # BLAS refuses flipped matrices
-    y = y.reshape(N, groups, F // groups, P)
-    line, inside = P // where.out[0], P < FEW_POSITIONS
+    line, inside, direct = P // where.out[0], P < FEW_POSITIONS, y.flags.c_contiguous
 
     def work(start: int, stop: int) -> None:
         windows = cache(lambda samples, rows: Windows(x, where, samples, rows, inside))
         for block in blocks(start, stop, where.out, groups * K * P * y.itemsize):
             first, n, row, rows = block
             columns = windows(n, rows).block(block)
-            part = y[first : first + n, ..., row * line : (row + rows) * line]
-            if inside:
-                wide = w @ columns.reshape(groups, K, n * rows * line)
-                part[...] = np.moveaxis(wide.reshape(groups, F // groups, n, rows * line), 2, 0)
-            else:
-                multiply(w, columns.reshape(n, groups, K, rows * line), out=part)
+            part, p = y[first : first + n, :, row : row + rows], rows * line
+            if inside:  # (F, C*K) @ (C*K, n*O), turned to (n, F, O) then
+                wide = w @ columns.reshape(groups, K, n * p)
+                part[...] = wide.reshape(F, n, *part.shape[2:]).swapaxes(0, 1)
+            elif direct:
+                out = part.reshape(n, groups, F // groups, p)
+                multiply(w, columns.reshape(n, groups, K, p), out)
+            else:  # BLAS writes no gaps
+                out = workspace("product", (n, groups, F // groups, p), y.dtype)
+                multiply(w, columns.reshape(n, groups, K, p), out)
+                part[...] = out.reshape(part.shape)
 
     share(work, N, y.size * K // PRODUCTS_PER_ACCESS)
 
@@ -87,10 +92,7 @@ def conv_input(
         if not (part.size and w_part.size):
             continue
         where = Where(part.shape[2:], w_part.shape[2:], (1,) * len(size), before, spread)
-        y = part if part.flags.c_contiguous else np.empty(part.shape, g.dtype)
-        _correlate(y, g, w_part, where, groups)
-        if y is not part:
-            part[...] = y
+        _correlate(part, g, w_part, where, groups)
     return dx
 
 

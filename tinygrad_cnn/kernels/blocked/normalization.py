@@ -12,7 +12,7 @@ from tinygrad_cnn.kernels.blocked.memory import workspace
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.geometry import Array
 
-BLOCK_BYTES = 1 << 19  # of samples at a time: half a usual second-level cache
+BLOCK_BYTES = 1 << 20  # of samples at a time: a usual second-level cache
 WIDE = 1 << 15  # elements of a constant spread over the positions of its channel
 SHORT = 16  # with fewer positions a channel, loops over channels cost more than they save
 

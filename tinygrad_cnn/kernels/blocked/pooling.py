@@ -25,7 +25,7 @@ from tinygrad_cnn.kernels.geometry import (
     window_extent,
 )
 
-BLOCK_BYTES = 1 << 19  # of images at a time: half a usual second-level cache
+BLOCK_BYTES = 1 << 20  # of images at a time: a usual second-level cache
 
 
 def _blocks(start: int, stop: int, bytes_each: int) -> Iterator[slice]:
