@@ -20,6 +20,7 @@ Every message is advice: the rule, what arrived, the remedy.
 Beside them stand the warnings about code that runs and does not do what it seems to:
 
     FootgunWarning (UserWarning)
+    ├── NotALeafWarning                    the gradient of a computed Tensor was asked for
     ├── SoftmaxBeforeCrossEntropyWarning   the loss applies softmax itself
     ├── StaleGradientWarning               a step used a gradient that holds the last step's, too
     ├── MissingGradientWarning             a step found parameters without a gradient
@@ -100,6 +101,10 @@ class MissingDependencyError(TinygradError, ImportError):
 
 class FootgunWarning(UserWarning):
     """The root of the warnings about code that runs and does not do what it seems to."""
+
+
+class NotALeafWarning(FootgunWarning):
+    """The gradient of a computed Tensor was asked for, and only leaves keep theirs."""
 
 
 class SoftmaxBeforeCrossEntropyWarning(FootgunWarning):

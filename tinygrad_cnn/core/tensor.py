@@ -7,7 +7,6 @@ about; no other Tensor changes, and there are no views to reason about.
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, SupportsIndex
 
@@ -17,7 +16,14 @@ from numpy.typing import DTypeLike
 from tinygrad_cnn.core.modes import default_complex_dtype, default_dtype, is_grad_enabled
 from tinygrad_cnn.core.node import NEW, Leaf, Node
 from tinygrad_cnn.core.registry import functions as f
-from tinygrad_cnn.errors import ConfigError, DTypeError, GraphError, ShapeError
+from tinygrad_cnn.errors import (
+    ConfigError,
+    DTypeError,
+    GraphError,
+    NotALeafWarning,
+    ShapeError,
+    warn,
+)
 
 
 def check_device(device: Any, name: str) -> None:
@@ -197,11 +203,11 @@ class Tensor:
             for hook in self._node.hooks or ():
                 if isinstance(hook, _RetainGrad):
                     return hook.grad
-            warnings.warn(
+            warn(
                 "grad: this Tensor was computed from others, and only leaves keep their gradient; "
-                "call retain_grad() on it before backward()",
-                UserWarning,
-                stacklevel=2,
+                "call retain_grad() on it before backward(). If an update such as w -= lr * w.grad "
+                "made it a computed one, write the update inside `with tg.no_grad():`",
+                NotALeafWarning,
             )
         return None
 
