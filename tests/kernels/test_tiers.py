@@ -222,7 +222,7 @@ def cut_small():
         patch.setattr(matrix, "SMALL", 200)
         patch.setattr(matrix, "VECTORS", 4)
         patch.setattr(matrix, "TRANSPOSED_SIZE", 6)
-        patch.setattr(workers, "WORTH_SHARING", 0)
+        patch.setattr(workers, "GRAIN", 1)
         patch.setattr(workers, "threads", lambda: 3)
         yield
 
@@ -301,6 +301,7 @@ def test_a_second_call_does_not_write_into_the_result_of_the_first(tier):
     [
         ({"OMP_NUM_THREADS": "3"}, 3),
         ({"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "5"}, 5),
+        ({"OMP_NUM_THREADS": "64"}, workers.MOST),
         ({"OMP_NUM_THREADS": "many"}, None),
         ({"OMP_NUM_THREADS": "0"}, None),
         ({}, None),
@@ -341,7 +342,7 @@ def test_a_forked_process_makes_its_own_threads():
         from tinygrad_cnn import kernels
         from tinygrad_cnn.kernels.blocked import workers
         warnings.simplefilter("ignore")  # Python warns that threads do not survive a fork
-        workers.threads, workers.WORTH_SHARING = lambda: 3, 0
+        workers.threads, workers.GRAIN = lambda: 3, 1
         x = np.ones((6, 1, 4))
         kernels.sum_pool(x, (2,), (2,), (0,), False)
         pid = os.fork()

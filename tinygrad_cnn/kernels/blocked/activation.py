@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -30,9 +32,10 @@ def _in_pieces(work: Callable[..., None], *arrays: Array) -> None:
     share(span, arrays[0].size, arrays[0].size)
 
 
-def _constant(value: float, like: Array) -> Array:
-    """A piece full of one value: NumPy's maximum with a scalar is five times slower."""
-    return np.full(min(like.size, PIECE), value, like.dtype)
+@lru_cache(maxsize=4)
+def _constant(value: float, dtype: np.dtype[Any], size: int) -> Array:
+    """An array full of one value, only to be read: a maximum with a scalar is five times slower."""
+    return np.full(size, value, dtype)
 
 
 def leaky_relu(x: Array, slope: float) -> Array:
@@ -41,14 +44,13 @@ def leaky_relu(x: Array, slope: float) -> Array:
     if plain or x.dtype.kind != "f" or not 0 <= slope <= 1:
         return reference.leaky_relu(x, slope)
     y = np.empty_like(x)
-    zero = _constant(0, x)
 
     def piece(x: Array, y: Array) -> None:
         if slope:
             np.multiply(x, slope, out=y)
             np.maximum(x, y, out=y)
         else:
-            np.maximum(x, zero[: x.size], out=y)
+            np.maximum(x, _constant(0, x.dtype, PIECE)[: x.size], out=y)
 
     _in_pieces(piece, x, y)
     return y
@@ -61,14 +63,13 @@ def leaky_relu_grad(g: Array, y: Array, slope: float) -> Array:
     if plain or not fits or not 0 <= slope <= 1:
         return reference.leaky_relu_grad(g, y, slope)
     dx = np.empty_like(g)
-    least = _constant(slope, g)
 
     def piece(g: Array, y: Array, dx: Array) -> None:
         positive = workspace("positive", y.shape, np.dtype(bool))
         np.greater(y, 0, out=positive)
         if slope:
             np.copyto(dx, positive)
-            np.maximum(dx, least[: dx.size], out=dx)
+            np.maximum(dx, _constant(slope, dx.dtype, PIECE)[: dx.size], out=dx)
             np.multiply(g, dx, out=dx)
         else:  # not g * 0, which is NaN for an infinite g
             mask = workspace("mask", y.shape, bits(g).dtype)

@@ -58,7 +58,7 @@ class Windows:
         self, x: Array, where: Where, samples: int, rows: int, samples_inside: bool
     ) -> None:
         out, kernel, stride, before, dilation = where
-        self.x, self.samples, self.rows, self.outer = x, samples, rows, len(kernel) - 1
+        self.x, self.outer = x, len(kernel) - 1
         self.framed: int | None = None  # the first sample whose values the frame holds
         self.direct = (
             stride[-1] == 1

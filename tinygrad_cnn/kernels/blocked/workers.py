@@ -17,7 +17,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-WORTH_SHARING = 1 << 20  # elements to work on, below which waking a thread costs more
+MOST = 8  # more threads than this wait for the interpreter's lock rather than work
+GRAIN = 1 << 19  # elements to work on, below which waking a thread costs more
 
 
 @cache
@@ -26,10 +27,9 @@ def threads() -> int:
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(variable, "")
         if value.isdecimal() and int(value):
-            return int(value)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+            return min(int(value), MOST)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(cores or 1, MOST)
 
 
 @cache
@@ -43,7 +43,7 @@ if hasattr(os, "register_at_fork"):
 
 def share(work: Callable[[int, int], T], samples: int, elements: int) -> list[T]:
     """work(first, last) over spans that cover range(samples), each in a thread; in order."""
-    parts = min(threads(), samples) if elements >= WORTH_SHARING else 1
+    parts = min(threads(), samples, elements // GRAIN)
     if parts <= 1:
         return [work(0, samples)]
     ends = [samples * part // parts for part in range(parts + 1)]
