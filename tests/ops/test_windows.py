@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import Tensor, kernels
+from tinygrad_cnn.core import Op
+from tinygrad_cnn.core.modes import Observer, observe
 from tinygrad_cnn.errors import ConfigError, ShapeError
 
 
@@ -27,7 +30,7 @@ def slope(y: Tensor, x: Tensor) -> list[float]:
     return x.grad.data.reshape(-1).tolist()  # type: ignore[no-any-return]
 
 
-# -- pooling ------------------------------------------------------------------------------------
+# -- pooling --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("tier", ["reference", "blocked"])
@@ -184,7 +187,7 @@ def test_output_padding_larger_than_the_stride_is_differentiated() -> None:
     assert slope(y * np.arange(7.0), x) == [30.0, 41.0]
 
 
-# -- what does not fit -----------------------------------------------------------------------
+# -- what does not fit ----------------------------------------------------------------------------
 
 x4, w4 = np.ones((2, 3, 5, 5)), np.ones((4, 3, 3, 3))
 
@@ -262,3 +265,41 @@ def test_convolutions_of_integers_are_floats_and_do_not_wrap() -> None:
     np.testing.assert_array_equal(tg.conv2d(x, w), np.full((1, 1, 2, 2), 1600.0))
     np.testing.assert_array_equal(tg.conv_transpose2d(x, w)[0, 0, 1, 1], 1600.0)
     assert tg.conv2d(x, w.astype(np.float32)).dtype == np.float32
+
+
+# -- cost -----------------------------------------------------------------------------------------
+
+
+def test_the_first_layer_computes_no_gradient_of_its_images() -> None:
+    ran: list[str] = []
+
+    class Watch(Observer):
+        def before_forward(self, op: Op, values: list[Any], static: dict[str, Any]) -> None:
+            ran.append(op.name)
+
+    w = leaf(np.ones((4, 3, 3, 3)))
+    y = tg.sum(tg.conv2d(x4, w))
+    with observe(Watch()):
+        y.backward()
+    assert "conv_weight" in ran
+    assert "conv_input" not in ran
+
+
+def test_convolutions_in_several_threads_do_not_disturb_one_another() -> None:
+    rng = np.random.default_rng(0)
+    jobs = [(rng.normal(size=(8, 3, 9 + i, 9)), rng.normal(size=(4, 3, 3, 3))) for i in range(4)]
+
+    def work(job: Any) -> list[np.ndarray]:
+        x, w = (leaf(a) for a in job)
+        y = tg.conv2d(x, w, padding=1)
+        tg.sum(tg.max_pool2d(y * y, kernel_size=2)).backward()
+        assert x.grad is not None
+        assert w.grad is not None
+        return [y.data, x.grad.data, w.grad.data]
+
+    alone = [work(job) for job in jobs]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for expected, found in zip(alone, pool.map(work, jobs), strict=True):
+                for a, b in zip(expected, found, strict=True):
+                    np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-12)
