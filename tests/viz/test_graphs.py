@@ -492,6 +492,19 @@ NAMES = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("engine", drawing.ENGINES)
+@pytest.mark.parametrize("name", ["]", "]]>", "&", "<b>", "\u2202"])
+def test_both_engines_draw_names_of_signs_alone(name: str, engine: str) -> None:
+    try:
+        drawing.find(engine)
+    except MissingDependencyError as absent:
+        pytest.skip(str(absent))
+    g = hostile(name)
+    g.engine = engine
+    texts = ET.fromstring(g.to_svg()).iter("{http://www.w3.org/2000/svg}text")
+    assert name in [t.text for t in texts]
+
+
 @given(NAMES)
 @settings(max_examples=60)
 def test_hostile_names_are_text_and_nothing_else(name: str) -> None:

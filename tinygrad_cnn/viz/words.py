@@ -9,6 +9,8 @@ from collections.abc import Collection, Sequence
 # Characters that XML has no way to write, not even escaped (XML 1.0, section 2.2).
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 LONGEST_NAME = 48
+# The bracket, because `dot` calls a syntax error where `<B>` holds nothing else.
+ENTITIES = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("]", "&#93;"))
 
 
 def one_line(text: str, longest: int = LONGEST_NAME) -> str:
@@ -28,7 +30,7 @@ def html(text: str, longest: int = LONGEST_NAME) -> str:
     'a&lt;b&gt;&amp;'
     """
     text = one_line(text, longest)
-    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+    for character, entity in ENTITIES:
         text = text.replace(character, entity)
     return text or "&#160;"
 
