@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_cnn.core.modes import default_dtype
 from tinygrad_cnn.core.tensor import Parameter
+from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.nn import functional as F
 from tinygrad_cnn.nn._options import positive
 from tinygrad_cnn.nn.functional import Array
@@ -44,6 +45,8 @@ class PReLU(Module):
     def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
         super().__init__()
         positive(self, num_parameters=num_parameters)
+        if not isinstance(init, int | float):
+            raise ConfigError(f"PReLU: init is the slope to start from, a number, got {init!r}")
         self.num_parameters = num_parameters
         self.weight = Parameter(np.full(num_parameters, init, default_dtype()))
 

@@ -148,13 +148,13 @@ class _Pad(Module):
 
     def __init__(self, padding: SizeLike) -> None:
         super().__init__()
-        sides = (padding,) * (2 * self.axes) if isinstance(padding, int) else tuple(padding)
-        if len(sides) != 2 * self.axes:
+        sides = (padding,) * (2 * self.axes) if isinstance(padding, int) else padding
+        if not isinstance(sides, Sequence) or [type(n) for n in sides] != [int] * (2 * self.axes):
             raise ConfigError(
                 f"{type(self).__name__}: padding is an integer, or {2 * self.axes} of them (before "
                 f"and after, the last axis first), got {padding!r}"
             )
-        self.padding = sides
+        self.padding = tuple(sides)
 
     def forward(self, x: Array) -> Array:
         return F.pad(x, self.padding, self.mode, self.value)

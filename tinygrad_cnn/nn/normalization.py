@@ -71,10 +71,11 @@ class _BatchNorm(Module):
         return self.running_mean is not None
 
     def _check(self, x: Array) -> None:
-        if x.ndim not in self.shapes or x.shape[1] != self.num_features:
+        shape = getattr(x, "shape", None)  # what has none, the function blames
+        if shape is not None and (len(shape) not in self.shapes or shape[1] != self.num_features):
             raise ShapeError(
                 f"{type(self).__name__}: takes {' or '.join(self.shapes.values())} with "
-                f"C = num_features = {self.num_features}, got {x.shape}"
+                f"C = num_features = {self.num_features}, got {shape}"
             )
 
     def forward(self, x: Array) -> Array:

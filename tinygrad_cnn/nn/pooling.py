@@ -254,7 +254,7 @@ class _AdaptivePool(Module):
         super().__init__()
         sizes = output_size if isinstance(output_size, tuple | list) else (output_size,)
         kept = [1 if size is None else size for size in sizes]  # None keeps the image's
-        per_axis(self, "output_size", kept if len(kept) > 1 else kept[0], self.axes)
+        per_axis(self, "output_size", kept[0] if len(kept) == 1 else kept, self.axes)
         self.output_size = output_size
 
     def forward(self, x: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.nn import functional as F
 from tinygrad_cnn.nn.functional import Array
 from tinygrad_cnn.nn.module import Module
@@ -39,6 +40,10 @@ class Unflatten(Module):
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         super().__init__()
+        if not isinstance(unflattened_size, Sequence):
+            raise ConfigError(
+                f"Unflatten: unflattened_size is a sequence of lengths, got {unflattened_size!r}"
+            )
         self.dim = dim
         self.unflattened_size = tuple(unflattened_size)
 

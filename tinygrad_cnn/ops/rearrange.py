@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_cnn.core.tensor import another_name
 from tinygrad_cnn.errors import ConfigError, ShapeError
 from tinygrad_cnn.ops.convolution import conv, conv_input
+from tinygrad_cnn.ops.face import face
 from tinygrad_cnn.ops.indexing import take
 from tinygrad_cnn.ops.shape import pad, permute_dims, reshape
 from tinygrad_cnn.ops.windows import Ints, SizeLike, check_fits, check_images, per_axis
@@ -129,6 +130,7 @@ def _taps(
 _FILLED_FROM: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
+@face
 def pad_sides(x: Any, widths: Any, /, *, mode: str = "constant", value: float = 0.0) -> Any:
     """x with widths[a] = (before, after) elements more at the ends of axis a, or fewer if negative.
 
