@@ -227,6 +227,10 @@ class TestGraph:
         assert said in refused(capsys, "graph", "mnist-leaky", option)
         assert not list(Path().iterdir())
 
+    def test_an_engine_that_does_not_write_the_format(self, capsys: Printed) -> None:
+        line = refused(capsys, "graph", "mnist-leaky", "--out=net.pdf", "--engine=graphviz-pure")
+        assert "graphviz-pure writes no PDF" in line
+
 
 class TestImages:
     def told(self, runs: Path, capsys: Printed, path: str) -> str:

@@ -79,6 +79,7 @@ class _Writer:
         closed = {n.id for n in picture.nodes if n.kind == "module"}
         self.joins = {e.target for e in picture.edges if e.kind == "skip"} & closed
         self.mirrored = len({n.kind == "gradient" for n in picture.nodes}) == 2
+        self.skip_side = "w" if self.mirrored else "e"  # away from the gradients
         dtypes = Counter(n.dtype for n in picture.nodes if n.kind in ("op", "module"))
         self.usual_dtype = dtypes.most_common(1)[0][0] if dtypes else ""
         self.shapes = "shape" in options.annotate
@@ -212,7 +213,8 @@ class _Writer:
             cells += f"<TR><TD>{font}{html(text)}</FONT></TD></TR>"
         if n.id in self.joins:
             plus = f'<FONT COLOR="{BLUE}"><B>+</B></FONT>'
-            cells += f'<TR><TD PORT="join" ALIGN="RIGHT">{plus}</TD></TR>'
+            side = "LEFT" if self.skip_side == "w" else "RIGHT"
+            cells += f'<TR><TD PORT="join" ALIGN="{side}">{plus}</TD></TR>'
         return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="1" CELLPADDING="1">{cells}</TABLE>>'
 
     def _held(self, n: Node) -> str:
@@ -247,7 +249,7 @@ class _Writer:
         if source.notes.get("bad_path") and target.notes.get("bad_path"):
             attributes |= {"color": ALARM, "penwidth": "2.4"}
         if e.kind == "skip" and e.target in self.joins:
-            head += ":join:e"
+            head += f":join:{self.skip_side}"
         if e.kind == "saved" and source.notes.get("saved"):
             attributes["label"] = f" {size(source.notes['saved'])} "
         elif self.shapes and self._tells_shape(e, source):

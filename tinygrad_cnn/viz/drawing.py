@@ -35,7 +35,9 @@ def find(engine: str, form: str = "svg") -> str:
     if engine not in ("auto", *ENGINES):
         raise ConfigError(f"engine: one of auto, {', '.join(ENGINES)}; got {engine!r}")
     wanted: tuple[str, ...] = ENGINES if engine == "auto" else (engine,)
-    if form == "pdf":  # graphviz-pure writes none
+    if form == "pdf" and engine == "graphviz-pure":
+        raise ConfigError("graphviz-pure writes no PDF: engine='dot' does, or save as .svg or .png")
+    if form == "pdf":
         wanted = tuple(e for e in wanted if e == "dot")
     for name in wanted:
         # Beside this Python first: a virtual environment need not be activated.

@@ -58,7 +58,7 @@ def describe(
         if name in USUAL and value == USUAL[name]:
             continue
         if name == "pad_width":  # a pair an axis, most of them (0, 0)
-            words += [f"{pair} on axis {i}" for i, pair in enumerate(value) if any(pair)]
+            words += [f"({a:d}, {b:d}) on axis {i}" for i, (a, b) in enumerate(value) if a or b]
             continue
         words.append(_short(value) if name == "index" else f"{name} {_short(value)}")
     return ", ".join(words)
