@@ -21,6 +21,8 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -32,9 +34,8 @@ QUICK_STEPS = [2.0 ** -(6 + k) for k in range(LEVELS)]
 """The steps tried first, in units of the direction: far above rounding, mostly still smooth."""
 SMALLEST = 2.0**-44  # below, rounding leaves three digits at the most
 LARGEST = 2.0**-4
+GOLDEN = (math.sqrt(5) - 1) / 2
 POINTS = 9  # on each side of 0, for one measurement of noise
-
-Phi = Callable[[float], float]
 
 
 class Slope(NamedTuple):
@@ -77,25 +78,51 @@ class Line:
         here = self.subject.base.branches
         return self.at(t).branches == here and self.at(-t).branches == here
 
+    def like(self, t: float, sign: float) -> Callable[[float], bool]:
+        """Whether, at h on one side, f takes the branches that it takes at t."""
+        there = self.at(t).branches
+        return lambda h: self.at(sign * h).branches == there
+
     def along(self, g: np.ndarray) -> Phi:
-        """t -> <g, f(x + t v)>, NaN where f has another shape."""
+        """t -> <g, f(x + t v) - f(x)>"""
+        return Phi(self, g)
 
-        def phi(t: float) -> float:
-            y = self.at(t).y
-            return project(g, y) if y.shape == g.shape else math.nan
-
-        return phi
-
-    def complex_step(self, h: float = 2.0**-80) -> np.ndarray | None:
+    @cached_property
+    def column(self) -> np.ndarray | None:
         """J v = Im f(x + ihv) / h; None where f does not carry an imaginary part."""
-        if any(x.dtype.kind == "c" or x.dtype != np.float64 for x in self.subject.xs):
+        if any(x.dtype != np.float64 for x in self.subject.xs):
             return None
+        h = 2.0**-80
         try:
             with warnings.catch_warnings(action="error"):
                 y = flat(float_outputs(self.subject.run(self.point(h * 1j))))
         except Exception:  # f runs on real numbers: whatever stops it here says no more than that
             return None
         return y.imag / h if np.iscomplexobj(y) and y.shape == self.subject.base.y.shape else None
+
+
+class Phi:
+    """t -> <g, f(x + t v) - f(x)>, NaN where f has another shape; and how well it is known."""
+
+    def __init__(self, line: Line, g: np.ndarray) -> None:
+        self.line, self.g = line, g
+        self._seen: dict[float, float] = {}
+
+    def __call__(self, t: float) -> float:
+        """<g, f(x + t v) - f(x)>"""
+        value = self._seen.get(t)
+        if value is None:
+            y, here = self.line.at(t).y, self.line.subject.base.y
+            known = y.shape == here.shape
+            value = self._seen[t] = project(self.g, y - here) if known else math.nan
+        return value
+
+    def rounding(self, t: float) -> float:
+        """That of the outputs at t: it may be larger there than at 0."""
+        y = self.line.at(t).y
+        if y.shape != self.g.shape:
+            return math.nan
+        return 4 * self.line.subject.eps_out * float(np.sum(np.abs(self.g * y)))
 
 
 def project(g: np.ndarray, y: np.ndarray) -> float:
@@ -106,53 +133,67 @@ def project(g: np.ndarray, y: np.ndarray) -> float:
 # -- quotients ------------------------------------------------------------------------------------
 
 
-def extrapolate(
-    rows: Sequence[float], steps: Sequence[float], power: int, noise: float
-) -> tuple[float, float]:
-    """The limit of rows[k], taken at the falling steps[k], and a bound on its error.
+class Row(NamedTuple):
+    """A difference quotient, the step it was taken at, and what rounding may have done to it."""
+
+    value: float
+    h: float
+    noise: float
+
+
+def central(phi: Phi, h: float, noise: float) -> Row:
+    """(phi(h) - phi(-h)) / 2h"""
+    rounding = noise + max(phi.rounding(h), phi.rounding(-h))
+    return Row((phi(h) - phi(-h)) / (2 * h), h, rounding / h)
+
+
+def one_side(phi: Phi, h: float, noise: float) -> Row:
+    """(phi(h) - phi(0)) / h, for a negative h from the left."""
+    rounding = noise + phi.rounding(h)
+    return Row((phi(h) - phi(0.0)) / h, abs(h), 2 * rounding / abs(h))
+
+
+def extrapolate(rows: Sequence[Row], power: int) -> tuple[float, float]:
+    """The limit of the rows as h falls to 0, and a bound on its error; h falls along the rows.
 
     The error of a row is a series in h^power. Each column of the table cancels one more term; what
-    the last one changed tells how far that has come, and `noise` / h how far rounding lets it.
+    the last one changed tells how far that has come, and the rows' noise how far it can.
     """
-    best, bound = rows[-1], math.inf
+    best, bound = rows[-1].value, math.inf
+    noise = 0.0
     previous: list[float] = []
-    for k, (quotient, h) in enumerate(zip(rows, steps, strict=True)):
-        row = [quotient]
+    for k, (value, h, rounding) in enumerate(rows):
+        noise = max(noise, rounding)
+        row = [value]
         for j in range(k):
-            factor = (steps[k - j - 1] / h) ** power
+            factor = (rows[k - j - 1].h / h) ** power
             row.append(row[j] + (row[j] - previous[j]) / (factor - 1))
             change = max(abs(row[j + 1] - row[j]), abs(row[j + 1] - previous[j]))
-            error = 8 * change + 2 * noise / h
+            error = 8 * change + 2 * noise
             if error < bound:
                 best, bound = row[j + 1], error
         previous = row
     return best, bound
 
 
-def central(phi: Phi, h: float) -> float:
-    """(phi(h) - phi(-h)) / 2h"""
-    return (phi(h) - phi(-h)) / (2 * h)
-
-
 def quotients(phi: Phi, noise: float) -> Slope:
     """phi'(0) from a short ladder of central difference quotients."""
-    rows = [central(phi, h) for h in QUICK_STEPS]
-    return Slope(*extrapolate(rows, QUICK_STEPS, 2, noise), "differences")
+    rows = [central(phi, h, noise) for h in QUICK_STEPS]
+    return Slope(*extrapolate(rows, 2), "differences")
 
 
-def settle(phi: Phi, noise: float, steps: Sequence[float], power: int = 2) -> Slope | None:
-    """phi'(0) as the quotients settle while h shrinks: `steps`, in rising order.
+def settle(rows: Sequence[Row], power: int = 2) -> Slope | None:
+    """phi'(0) as the rows settle while h shrinks; h rises along them.
 
     The smallest steps have no truncation error, only noise, whose size is known. Going up, the
     intervals narrow, until one no longer meets all those before it: there the function bends, or
-    breaks, within the step. None where fewer than LEVELS steps are left.
+    breaks, within the step. None where fewer than LEVELS rows are left.
     """
     best: Slope | None = None
     low, high = -math.inf, math.inf
-    rows = [central(phi, h) for h in steps]
-    for k in range(LEVELS - 1, len(steps)):
-        window = slice(k, k - LEVELS if k >= LEVELS else None, -1)
-        value, error = extrapolate(rows[window], steps[window], power, noise)
+    for k in range(LEVELS - 1, len(rows)):
+        window = rows[k - LEVELS + 1 : k + 1][::-1]
+        value, error = extrapolate(window, power)
         if not value - error <= high or not value + error >= low:  # also for NaN
             break
         low, high = max(low, value - error), min(high, value + error)
@@ -162,8 +203,12 @@ def settle(phi: Phi, noise: float, steps: Sequence[float], power: int = 2) -> Sl
 
 
 def grid(largest: float) -> list[float]:
-    """Steps from SMALLEST to `largest`, each four times the one before."""
-    return [SMALLEST * 4.0**k for k in range(int(math.log2(largest / SMALLEST)) // 2 + 1)]
+    """Steps from SMALLEST to `largest`, each about four times the one before.
+
+    Round numbers would march in step with the rounding of f, which then could not be seen.
+    """
+    count = int(math.log2(largest / SMALLEST)) // 2 + 1
+    return [SMALLEST * 4.0**k * (0.7 + 0.5 * (k * GOLDEN % 1)) for k in range(count)]
 
 
 # -- kinks ----------------------------------------------------------------------------------------
@@ -181,33 +226,28 @@ def breaks(phi: Phi, noise: float, steps: Sequence[float]) -> bool:
     for k, (gap, h) in enumerate(zip(gaps, steps, strict=True)):
         if not math.isfinite(gap):
             return True
-        if abs(gap) > 32 * noise / h:
-            if k > 0 and abs(gap) > 512 * noise / h:
+        loud = 32 * (noise + max(phi.rounding(h), phi.rounding(-h))) / h
+        if abs(gap) > loud:
+            if k > 0 and abs(gap) > 16 * loud:
                 return False
             above = [abs(c) for c in gaps[k + 1 : k + 4] if math.isfinite(c)]
             return not above or above[-1] < 4 ** (2 * len(above) / 3) * abs(gap)
     return False
 
 
-def one_sided(phi: Phi, noise: float, steps: Sequence[float]) -> tuple[Slope, Slope] | None:
-    """The slopes at 0 from the left and from the right; None where they do not settle."""
-    sides = []
-    for sign in (-1.0, 1.0):
-        at = _odd(phi, sign)
-        slope = settle(at, 2 * noise, steps, power=1)
-        if slope is None:
-            return None
-        sides.append(Slope(slope.value, slope.error, "one-sided differences"))
-    return sides[0], sides[1]
+def plateau(phi: Phi, steps: Sequence[float]) -> int:
+    """How many of the steps, from the smallest on, leave phi exactly as it is."""
+    here = phi(0.0)
+    return sum(1 for _ in takewhile(lambda h: phi(h) == here == phi(-h), steps))
 
 
-def _odd(phi: Phi, sign: float) -> Phi:
-    """One half of phi, continued as an odd function, so that the central quotient is one-sided."""
-
-    def half(t: float) -> float:
-        return math.copysign(1.0, t) * sign * (phi(sign * abs(t)) - phi(0.0))
-
-    return half
+def one_sided(
+    phi: Phi, noise: float, left: Sequence[float], right: Sequence[float]
+) -> tuple[Slope, Slope] | None:
+    """The slopes at 0 from the left and from the right, with steps for each; None if unsettled."""
+    below = settle([one_side(phi, -h, noise) for h in left], power=1)
+    above = settle([one_side(phi, h, noise) for h in right], power=1)
+    return (below, above) if below is not None and above is not None else None
 
 
 # -- noise ----------------------------------------------------------------------------------------
@@ -216,28 +256,25 @@ def _odd(phi: Phi, sign: float) -> Phi:
 def noise_of(phi: Phi, floor: float, reach: float) -> float:
     """The size of the rounding errors of phi within `reach` of 0, `floor` at the least.
 
-    At equally spaced points the k-th difference of something smooth falls with the k-th power of
-    the spacing, and that of rounding errors does not. A spacing counts where it is wide enough for
-    phi to move (rounding can also freeze a function) and narrow enough for it to look straight.
-    The two sides of 0 are looked at separately, and the quietest spacing counts: a kink, at 0 or
-    further away, is no noise.
+    The sixth difference of equally spaced values falls with the sixth power of the spacing where
+    phi is smooth, with the first at a kink, and not at all where it is rounding. So a level counts
+    that a spacing shows around 0, and a spacing 32 times smaller shows again a little further out.
+    (Around 0 itself phi may bend on many scales; and at the smallest spacings rounding itself may
+    look smooth, or freeze: on a stair of a staircase.)
     """
-    loud: list[float] = []
-    quiet: list[float] = []
-    shapeless: list[float] = []
-    s = min(reach, 2.0**-3 if reach <= LARGEST else reach) / 8
+    levels = [0.0]
+    s = GOLDEN * reach / 8
     while s > 2.0**-40:
-        sides = [[phi(sign * s * j) for j in range(POINTS)] for sign in (1, -1)]
-        first, second, fourth, sixth = (_difference(np.array(sides), k) for k in (1, 2, 4, 6))
-        if second < first / 4:
-            (loud if sixth >= fourth / 4 else quiet).append(sixth)
-        elif sixth > 0:
-            shapeless.append(sixth)
+        here = _sixth_difference(phi, s, 1, POINTS + 1), _sixth_difference(phi, -s, 1, POINTS + 1)
+        there = _sixth_difference(phi, s / 32, 160, 160 + POINTS)
+        level, again = math.hypot(*here) / math.sqrt(2), there
+        if max(level, again) <= 8 * min(level, again):
+            levels.append(min(level, again))
         s /= 32
-    return 8 * min(loud or quiet or shapeless, default=0.0) + floor
+    return 4 * max(levels) + floor
 
 
-def _difference(values: np.ndarray, k: int) -> float:
-    """The k-th difference, scaled so that independent errors of size d give d."""
-    d = np.diff(values, k, axis=-1)
-    return float(np.sqrt(np.mean(d * d) / math.comb(2 * k, k)))
+def _sixth_difference(phi: Phi, s: float, start: int, stop: int) -> float:
+    """Its root mean square, scaled so that independent errors of size d give d."""
+    d = np.diff([phi(s * j) for j in range(start, stop)], 6)
+    return float(np.sqrt(np.mean(d * d) / math.comb(12, 6)))

@@ -25,6 +25,9 @@ from tinygrad_cnn.testing.kinks import Witness
 from tinygrad_cnn.transforms import flatten_tree
 
 T = TypeVar("T")
+WIDE = 2.0**13
+"""Outputs that differ by more are looked at by their relative size, too."""
+
 Arrays = list[np.ndarray]
 Pull = Callable[[Any], Arrays]
 """The upstream gradient, as one vector or an array for each output -> a gradient for each place."""
@@ -55,6 +58,7 @@ class Subject:
     batched     False: do not expect the first axis to be a batch; a tuple: which inputs have one
     seed        of everything random here, and of the library's generator at each run of f
     wrt         the inputs to check: an index or several; None for all that hold floats
+    parent      the subject whose derivative this is
     """
 
     f: Callable[..., Any]
@@ -67,6 +71,17 @@ class Subject:
     batched: bool | tuple[int, ...] | None = None
     seed: int = 0
     wrt: int | Sequence[int] | None = None
+    parent: Subject | None = None
+
+    @property
+    def root(self) -> Subject:
+        """The subject that the user gave; this one may be its derivative."""
+        return self if self.parent is None else self.parent.root
+
+    @property
+    def generation(self) -> int:
+        """0 for the user's subject, 1 for its derivative, ..."""
+        return 0 if self.parent is None else self.parent.generation + 1
 
     # -- inputs -----------------------------------------------------------------------------------
 
@@ -122,7 +137,8 @@ class Subject:
 
     def label(self, k: int) -> str:
         """What the k-th place is called in a report."""
-        return f"input {self.places[k]}"
+        extra = self.places[k] - len(self.root.inputs)
+        return f"input {self.places[k]}" if extra < 0 else f"upstream gradient {extra}"
 
     # -- running ----------------------------------------------------------------------------------
 
@@ -293,6 +309,18 @@ class Subject:
         parts = [_spread(rng, y) / size_of(y) for y in self.outputs]
         return flat(self.split(flat(parts)))
 
+    def upstream_of_each(self, rng: np.random.Generator) -> np.ndarray | None:
+        """A random g, for each output element the inverse of its size; None if all are alike.
+
+        Tiny outputs hide behind large ones, and so do the gradients that reach them alone.
+        """
+        sizes = np.abs(self.base.y)
+        some = sizes[sizes > 0]
+        if not some.size or some.max() < WIDE * some.min() or some.min() < 1e-150:
+            return None
+        scale = np.where(sizes > 0, sizes / some.max(), 1.0)
+        return flat(self.split(self.upstream(rng) / scale))
+
     def direction(self, rng: np.random.Generator, xs: Arrays | None = None) -> Arrays:
         """A random direction in all places, as large as the input that it moves."""
         return [direction(rng, x) for x in (self.xs if xs is None else xs)]
@@ -310,6 +338,7 @@ class Subject:
             inputs=(*self.arguments(self.xs), *gs),
             wrt=(*self.places, *range(n, n + len(gs))),
             reference=None,
+            parent=self,
         )
 
     def _differentiated(self, *args: Any) -> tuple[Any, ...]:

@@ -1,0 +1,181 @@
+"""What a wrong gradient looks like: each hint names the mistake that leaves such a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A gradient as it is and as it should be, element by element.
+
+    tolerance  how far the two may be apart; inf where the right value is not known (at a kink)
+    outputs    the shape of f's first output
+    constant   whether the gradient is the same for another upstream gradient
+    """
+
+    analytic: np.ndarray
+    numeric: np.ndarray
+    tolerance: np.ndarray
+    outputs: tuple[int, ...]
+    constant: bool
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """Which elements are wrong."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(~(np.abs(self.analytic - self.numeric) <= self.tolerance))
+
+    def looks_like(self, other: np.ndarray) -> bool:
+        """Whether the gradient is `other`, up to the uncertainty of the numeric values."""
+        slack = 4 * self.tolerance.max(initial=0.0) + 1e-9 * np.abs(self.numeric).max(initial=0.0)
+        same = other.shape == self.analytic.shape
+        return bool(same and (np.abs(self.analytic - other) <= slack).all())
+
+
+def hints(evidence: Evidence) -> tuple[str, ...]:
+    """Everything that the difference looks like; the first is the likeliest."""
+    if not np.isfinite(evidence.analytic).all():
+        return ("it is not finite: 0 * inf or 0 / 0 in the VJP, where the slope is finite",)
+    if not np.isfinite(evidence.tolerance).all():
+        return ()
+    found = [hint for tell in TELLS for hint in tell(evidence)]
+    return tuple(dict.fromkeys(found))
+
+
+def _nothing(e: Evidence) -> Iterator[str]:
+    if not e.analytic.any():
+        yield (
+            "it is zero: the graph is cut (.data, .numpy(), detach, a captured array), or a "
+            "gradient is missing"
+        )
+
+
+def _upstream(e: Evidence) -> Iterator[str]:
+    if e.constant and e.analytic.any():
+        yield "it does not depend on the upstream gradient: g is dropped"
+
+
+def _factor(e: Evidence) -> Iterator[str]:
+    large = np.abs(e.numeric) > 1e-3 * np.abs(e.numeric).max(initial=0.0)
+    if not large.any():
+        return
+    ratios = (e.analytic[large] / e.numeric[large]).real
+    ratio = float(np.median(ratios))
+    if not e.wrong[large].all() or not e.looks_like(ratio * e.numeric) or not ratio:
+        return
+    if abs(ratio + 1) < 1e-6:
+        yield "the sign is wrong"
+        return
+    for n, inverse in ((abs(ratio), False), (abs(1 / ratio), True)):
+        whole = round(n)
+        if whole >= 2 and abs(n - whole) < 1e-6 * n:
+            yield _about_factor(whole, inverse, ratio < 0, e)
+            return
+    yield f"every element is {ratio:.6g} times what it should be"
+
+
+def _about_factor(n: int, inverse: bool, negative: bool, e: Evidence) -> str:
+    factor = f"{'-' if negative else ''}{f'1/{n}' if inverse else n}"
+    lengths = {f"axis {a} of the input": m for a, m in enumerate(e.numeric.shape)}
+    lengths |= {f"axis {a} of the output": m for a, m in enumerate(e.outputs)}
+    lengths |= {"the input's size": e.numeric.size, "the output's size": int(np.prod(e.outputs))}
+    named = [what for what, m in lengths.items() if m == n]
+    about = f"; {n} is {' and '.join(named[:2])}" if named else ""
+    kind = "a mean in place of a sum" if inverse else "a sum in place of a mean, or counted twice"
+    return f"a factor {factor}" + (f": {kind}{about}" if about or inverse else about)
+
+
+def _transposed(e: Evidence) -> Iterator[str]:
+    n = e.numeric
+    if n.ndim >= 2 and n.shape[-1] == n.shape[-2] > 1 and e.looks_like(np.swapaxes(n, -1, -2)):
+        yield "it is transposed"
+
+
+def _moved(e: Evidence) -> Iterator[str]:
+    n = e.numeric
+    long = [a for a, m in enumerate(n.shape) if m > 1]
+    for r in range(1, min(len(long), 3) + 1):
+        for axes in combinations(long, r):
+            if e.looks_like(np.flip(n, axes)):
+                yield f"it is flipped along axes {axes}: a kernel not reversed?"
+                return
+    for a in long:
+        for shift in (1, -1):
+            rolled = np.roll(n, shift, a)
+            inner = np.ones(n.shape, bool)
+            np.moveaxis(inner, a, 0)[0 if shift > 0 else -1] = False
+            slack = 4 * e.tolerance.max() + 1e-9 * np.abs(n).max()
+            if n.shape[a] > 2 and (np.abs(e.analytic - rolled)[inner] <= slack).all():
+                yield f"it is shifted by {shift} along axis {a}: padding or an index off by one"
+                return
+
+
+def _exchanged(e: Evidence) -> Iterator[str]:
+    if e.wrong.sum() == 2:
+        i, j = np.flatnonzero(e.wrong)
+        swapped = e.numeric.copy()
+        swapped.reshape(-1)[[i, j]] = e.numeric.reshape(-1)[[j, i]]
+        if e.looks_like(swapped):
+            places = [list(map(int, np.unravel_index(m, e.numeric.shape))) for m in (i, j)]
+            yield f"the elements {places[0]} and {places[1]} are exchanged"
+
+
+def _broadcast(e: Evidence) -> Iterator[str]:
+    shape, out = e.numeric.shape, e.outputs
+    extra = len(out) - len(shape)
+    if shape == out or extra < 0:
+        return
+    ones = [a + extra for a, m in enumerate(shape) if m == 1 != out[a + extra]]
+    fits = all(m in (1, out[a + extra]) for a, m in enumerate(shape))
+    if fits and (extra or ones) and e.wrong.all():
+        axes = (*range(extra), *ones)
+        yield f"the input is broadcast to {out}: is its gradient summed over axes {axes}?"
+
+
+def _edges(e: Evidence) -> Iterator[str]:
+    wrong = e.wrong
+    if wrong.all():
+        return
+    for a, m in enumerate(wrong.shape):
+        rest = tuple(b for b in range(wrong.ndim) if b != a)
+        lines = np.flatnonzero(wrong.any(axis=rest))
+        if m < 2 or not len(lines) or len(lines) > m // 2:
+            continue
+        if lines[0] > 0 and lines[-1] == m - 1 and len(lines) == m - lines[0]:
+            what = f"the last {len(lines)}" if len(lines) > 1 else "the last"
+            yield f"only {what} along axis {a}: the remainder of a stride, or a window at the end"
+        elif lines[0] == 0 and len(lines) == lines[-1] + 1:
+            what = f"the first {len(lines)}" if len(lines) > 1 else "the first"
+            yield f"only {what} along axis {a}: padding, or a window at the start"
+
+
+def _precision(e: Evidence) -> Iterator[str]:
+    size = np.abs(e.numeric).max(initial=0.0)
+    gap = np.abs(e.analytic - e.numeric).max(initial=0.0)
+    if size and 1e-10 < gap / size < 2e-6:
+        yield "the difference is that of float32's rounding: is something computed in float32?"
+
+
+def _one(e: Evidence) -> Iterator[str]:
+    if e.wrong.sum() == 1 and e.wrong.size > 1:
+        yield "one element alone is wrong"
+
+
+TELLS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
+    _nothing,
+    _upstream,
+    _factor,
+    _transposed,
+    _exchanged,
+    _moved,
+    _broadcast,
+    _edges,
+    _precision,
+    _one,
+)
+"""What to look for, in the order in which it is told."""
