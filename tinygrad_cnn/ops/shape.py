@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,7 @@ def moveaxis(x: Any, source: Axis, destination: Axis, /) -> Any:
 
 def expand_dims(x: Any, /, axis: Axis = 0) -> Any:
     """New axes of length 1, at the places `axis` of the result."""
-    places = (axis,) if isinstance(axis, int) else tuple(axis or ())
+    places = tuple(axis) if isinstance(axis, Sequence) else () if axis is None else (axis,)
     new = normalize_axes(places, x.ndim + len(places), "expand_dims")
     lengths = iter(x.shape)
     return reshape(x, tuple(1 if i in new else next(lengths) for i in range(x.ndim + len(new))))
@@ -153,14 +153,16 @@ def _concat(*xs, axis):
     return np.concatenate(xs, axis=axis)
 
 
-def _own_part(i: int, g: Any, _y: Any, *_xs: Any, axis: int) -> Any:
-    """The part of g that belongs to input i of a concatenation."""
+def _own_parts(g: Any, _y: Any, *_xs: Any, axis: int) -> tuple[Any, ...]:
+    """The part of g that belongs to each input, at once: their ends are one running sum."""
     axis %= _xs[0].ndim
-    start = sum(x.shape[axis] for x in _xs[:i])
-    return g[(*[slice(None)] * axis, slice(start, start + _xs[i].shape[axis]))]
+    before = (slice(None),) * axis
+    lengths = [x.shape[axis] for x in _xs]
+    ends = accumulate(lengths)
+    return tuple(g[(*before, slice(end - n, end))] for n, end in zip(lengths, ends, strict=True))
 
 
-_concat.vjp_each(_own_part)
+_concat.vjp_joint(_own_parts)
 
 
 def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Any:
