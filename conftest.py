@@ -15,6 +15,8 @@ import pytest
 
 from tinygrad_cnn.core.modes import manual_seed
 
+pytest_plugins = ["_tinygrad_cnn_pytest"]  # --gradcheck-profile, whether installed or not
+
 TESTS = Path(__file__).with_name("tests")
 RESULTS = ("tinygrad_cnn_rng", "tinygrad_cnn_last_record")
 

@@ -17,6 +17,7 @@ from tinygrad_cnn.testing.mutants.killing import (
     killers,
     must_be_killed,
     mutants_of,
+    violated,
 )
 from tinygrad_cnn.testing.mutants.mutations import MUTATIONS, Call, Mutation
 from tinygrad_cnn.testing.mutants.swapping import mutate, swapped
@@ -37,4 +38,5 @@ __all__ = [
     "mutants_of",
     "mutate",
     "swapped",
+    "violated",
 ]

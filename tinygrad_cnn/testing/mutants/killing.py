@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tinygrad_cnn.core.modes import Observer, observe
 from tinygrad_cnn.core.node import Node
 from tinygrad_cnn.core.op import PICK, Op
 from tinygrad_cnn.core.tensor import Tensor
-from tinygrad_cnn.errors import require
+from tinygrad_cnn.errors import ConfigError, require
 from tinygrad_cnn.testing.mutants.catalogue import MUTANTS, Mutant, Work
 from tinygrad_cnn.testing.mutants.mutations import MUTATIONS
 from tinygrad_cnn.testing.properties import PROPERTIES, check_all
@@ -32,8 +34,13 @@ LOOKED_ON = 5
 
 def as_case(drawn: Any) -> Case:
     """(inputs, static keywords) of whatever a strategy draws: an array, a tuple of them, a case."""
-    if not isinstance(drawn, tuple):
+    if isinstance(drawn, np.ndarray | np.generic | Tensor | float | complex):
         return (drawn,), {}
+    if not isinstance(drawn, tuple):
+        raise ConfigError(
+            f"op_property: inputs must draw an array, a tuple of them, or (inputs, static "
+            f"keywords), got {type(drawn).__name__} {drawn!r:.60}"
+        )
     if len(drawn) == 2 and isinstance(drawn[1], dict):
         xs, static = drawn
         return (xs if isinstance(xs, tuple) else (xs,)), static
@@ -213,10 +220,26 @@ def _input(op: Op, i: int) -> str:
     return op.inputs[i] if i < op.arity else f"input {i}"
 
 
+SLOW = ("directional_derivative", "second_order")
+"""The properties that take many runs of f, most of them to explain a failure."""
+
+
 def _survives(mutant: Mutant, cases: Sequence[Case]) -> bool:
+    """Whether it changes something, and no property notices; the quick ones are asked first."""
+    harmful = False
     with mutant.active() as (f, options, trace):
-        trace.changed = False
-        return not any(violated(f, case, options) for case in cases) and trace.changed
+        names = options.get("properties") or list(PROPERTIES)
+        quick = {**options, "properties": [name for name in names if name not in SLOW]}
+        slow = [{**options, "properties": [name]} for name in SLOW if name in names]
+        for case in cases:
+            trace.changed = False
+            if violated(f, case, quick):
+                return False
+            if trace.changed or not quick["properties"]:
+                if any(violated(f, case, one) for one in slow):
+                    return False
+                harmful |= trace.changed
+    return harmful
 
 
 class _Rules(Observer):
@@ -237,7 +260,7 @@ class _Rules(Observer):
 
 def _rules(body: Callable[..., Any], cases: Sequence[Case]) -> list[tuple[Op, int]]:
     seen = _Rules()
-    with observe(seen):
+    with observe(seen), np.errstate(all="ignore"):
         for xs, static in cases:
             body(*(_leaf(x) for x in xs), **static)
     found = [(op, i) for (_, i), op in seen.found.items()]

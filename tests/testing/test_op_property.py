@@ -1,0 +1,163 @@
+"""op_property makes a test of a function, and the test is right about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+from tinygrad_cnn.core.op import REGISTRY, Op
+from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.testing import GradientMismatch, op_property
+from tinygrad_cnn.testing import strategies as st
+from tinygrad_cnn.testing.declare import PROFILES, VARIABLE, profile
+
+pytest_plugins = ["pytester"]
+SMALL = st.arrays(st.shapes(1, 2, 2, empty=False))
+
+
+def an_op(name: str, vjp: Any) -> Op:
+    made = Op(lambda x: x * x, name=name)
+    return made.vjp(vjp)
+
+
+right = an_op("right_square", lambda g, _y, x: 2 * g * x)
+wrong = an_op("wrong_square", lambda g, _y, x: g * x)
+
+
+def test_a_right_op_passes() -> None:
+    @op_property(inputs=SMALL, examples=5)
+    def check(x: Any) -> Any:
+        return right(x)
+
+    check()
+
+
+def test_a_wrong_op_fails_and_the_smallest_case_is_shown() -> None:
+    @op_property(inputs=SMALL, examples=20, properties=["linearity", "directional_derivative"])
+    def check(x: Any) -> Any:
+        return wrong(x)
+
+    with pytest.raises(GradientMismatch) as caught:
+        check()
+    assert caught.value.failure.name == "directional_derivative"
+    assert any("array([0.125])" in note for note in caught.value.__notes__)
+
+
+def test_the_test_bears_the_name_and_the_words_of_its_body() -> None:
+    @op_property(inputs=SMALL)
+    def test_of_mine(x: Any) -> Any:
+        """Squares."""
+        return right(x)
+
+    assert test_of_mine.__name__ == "test_of_mine"
+    assert test_of_mine.__doc__ == "Squares."
+    assert test_of_mine.__module__ == __name__
+
+
+def test_static_keywords_reach_the_body_and_the_reference() -> None:
+    seen = []
+
+    def reference(x: Any, *, axis: Any, keepdims: bool) -> Any:
+        seen.append(keepdims)
+        return tg.mean(x, axis=axis, keepdims=keepdims)
+
+    @op_property(
+        inputs=st.reduction_cases(shape=st.shapes(empty=False)),
+        reference=reference,
+        properties=["reference"],
+        examples=10,
+    )
+    def check(x: Any, *, axis: Any, keepdims: bool) -> Any:
+        return tg.sum(x, axis=axis, keepdims=keepdims)
+
+    with pytest.raises(GradientMismatch, match="differs from the reference"):
+        check()
+    assert set(seen) == {True, False}
+
+
+def test_a_case_that_cannot_be_judged_is_drawn_again() -> None:
+    drawn = []
+
+    @op_property(inputs=st.arrays((1,)), examples=10, order=1)
+    def check(x: Any) -> Any:
+        drawn.append(x)
+        return tg.relu(x)
+
+    check()  # the simplest case of all is the kink itself
+    assert drawn
+
+
+def test_a_function_of_arrays_is_tested_with_its_own_backward() -> None:
+    @op_property(inputs=SMALL, vjp=lambda g, x: (g * np.sin(x),), examples=10)
+    def check(x: Any) -> Any:
+        return np.sin(x)
+
+    with pytest.raises(GradientMismatch):
+        check()
+
+
+def test_mutants_pass_a_test_of_enough_cases_and_fail_a_tame_one() -> None:
+    @op_property(inputs=SMALL, mutants=True, examples=12)
+    def thorough(x: Any) -> Any:
+        return right(x)
+
+    @op_property(inputs=SMALL, mutants=True, examples=5, properties=["linearity"])
+    def tame(x: Any) -> Any:
+        return right(x)
+
+    REGISTRY[right.name] = right
+    try:
+        thorough()
+        with pytest.raises(AssertionError, match=r"wrong gradients pass this test:\n  right_sq"):
+            tame()
+    finally:
+        del REGISTRY[right.name]
+
+
+def test_what_is_no_input_is_refused_with_advice() -> None:
+    @op_property(inputs=SMALL.map(lambda x: {"x": x}))
+    def check(x: Any) -> Any:
+        return x
+
+    with pytest.raises(ConfigError, match="inputs must draw an array, a tuple"):
+        check()
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_the_environment_names_the_profile(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, name)
+    assert profile() is PROFILES[name]
+
+
+def test_ci_has_its_own_profile_and_an_unknown_one_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("CI", "true")
+    assert profile() is PROFILES["ci"]
+    monkeypatch.setenv(VARIABLE, "profound")
+    with pytest.raises(ConfigError, match="dev, ci, deep"):
+        profile()
+
+
+def test_pytest_takes_the_profile_as_an_option(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import os
+        def test_it():
+            assert os.environ["GRADCHECK_PROFILE"] == "deep"
+    """)
+    root = str(Path(__file__).parents[2])
+    pytester.syspathinsert(root)
+    arguments = ("-p", "_tinygrad_cnn_pytest", "-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess(*arguments, "--gradcheck-profile=deep")
+    result.assert_outcomes(passed=1)
+
+
+def test_the_plugin_imports_neither_the_package_nor_numpy() -> None:
+    text = (Path(__file__).parents[2] / "_tinygrad_cnn_pytest.py").read_text(encoding="utf-8")
+    imports = [line for line in text.splitlines() if line.startswith(("import", "from"))]
+    assert imports == ["from __future__ import annotations", "import os", "import pytest"]
