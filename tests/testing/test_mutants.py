@@ -29,7 +29,8 @@ def test_the_wrong_gradient_is_there_inside_and_gone_after_an_exception() -> Non
             assert gradient_of_sin() == 2
             raise KeyError
 
-    pytest.raises(KeyError, fails)
+    with pytest.raises(KeyError):
+        fails()
     assert gradient_of_sin() == 1
     assert REGISTRY["sin"].vjps is before
 

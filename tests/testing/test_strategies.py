@@ -48,7 +48,7 @@ def test_the_functions_take_every_case(name: str) -> None:
         (st.matmul_cases(), lambda c: c[0][0].ndim == 1 and c[0][1].ndim == 3),
         (
             st.broadcastable(2),
-            lambda c: c[0][0].shape in ((2,), (2, 1)) and c[0][1].shape == (2, 2),
+            lambda c: c[0][0].ndim == 1 and c[0][1].shape == c[0][0].shape * 2,
         ),
         (st.arrays(), lambda c: c[0][0].shape == ()),
         (st.arrays(), lambda c: c[0][0].size == 0),
@@ -58,7 +58,7 @@ def test_the_functions_take_every_case(name: str) -> None:
     ],
 )
 def test_the_awkward_cases_are_among_those_drawn(strategy: Any, rare: Any) -> None:
-    assert any(rare(case) for case in draw(strategy, 300, seed=0))
+    assert any(rare(case) for case in draw(strategy, 150, seed=0))
 
 
 def test_a_failure_shrinks_to_a_small_array_of_short_fractions() -> None:

@@ -168,7 +168,8 @@ def broadcastable(
     """
     if draw(hs.integers(0, 2)) == 2:
         side = draw(hs.integers(2, max_side))
-        several = [_square(draw, side, max_dims) for _ in range(n)]
+        small = [_square(draw, side, max_dims) for _ in range(n - 1)]
+        several = draw(hs.permutations([*small, (side,) * min(max_dims, 2)]))
     else:
         least = _least(draw, empty=True)
         drawn = hnp.mutually_broadcastable_shapes(
@@ -186,7 +187,7 @@ def tuples_of_one_shape(draw: hs.DrawFn, n: int = 2) -> tuple[np.ndarray, ...]:
 
 
 def _square(draw: hs.DrawFn, side: int, max_dims: int) -> Shape:
-    return tuple(draw(hs.lists(hs.sampled_from((side, 1)), max_size=min(max_dims, 2))))
+    return tuple(draw(hs.lists(hs.sampled_from((side, 1)), min_size=1, max_size=min(max_dims, 2))))
 
 
 # -- memory layouts -------------------------------------------------------------------------------
