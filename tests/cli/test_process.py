@@ -39,7 +39,7 @@ def test_ctrl_c_writes_what_was_reached_and_exits_130(digits: Path) -> None:
             if line.startswith("  2/9999"):
                 process.send_signal(signal.SIGINT)
                 break
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "Interrupted after" in out
@@ -52,7 +52,7 @@ def test_ctrl_c_writes_what_was_reached_and_exits_130(digits: Path) -> None:
 
 def test_an_error_is_one_line_without_a_traceback() -> None:
     with start("evaluate", "no/such/run") as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 2
     assert out == ""
     assert err == "tinygrad-cnn: no/such/run: no such run; `train` writes one below runs/\n"
@@ -73,7 +73,7 @@ def test_two_processes_with_one_seed_give_the_same_bits(digits: Path) -> None:
     both = [start(*arguments) for _ in range(2)]  # at once: they must also not share a run folder
     for process in both:
         with process:
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=300)
             assert process.returncode == 0, err
     a, b = (checkpoint.load(f"runs/mnist-leaky-{n}/best.safetensors").weights for n in (1, 2))
     assert all(a[name].tobytes() == b[name].tobytes() for name in a)

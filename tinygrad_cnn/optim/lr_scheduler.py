@@ -30,7 +30,6 @@ class LRScheduler:
     >>> optimizer = tg.optim.SGD([tg.nn.Parameter([1.0])], lr=1.0)
     >>> scheduler = InverseRoot(optimizer)
     >>> for _ in range(3):
-    ...     optimizer.step()
     ...     scheduler.step()
     >>> scheduler.get_last_lr()
     [0.5]
@@ -121,7 +120,6 @@ class StepLR(LRScheduler):
     >>> rates = []
     >>> for _ in range(5):
     ...     rates += scheduler.get_last_lr()
-    ...     optimizer.step()
     ...     scheduler.step()
     >>> rates
     [1.0, 1.0, 0.5, 0.5, 0.25]
@@ -347,7 +345,6 @@ class SequentialLR(LRScheduler):
     >>> rates = []
     >>> for _ in range(5):
     ...     rates += scheduler.get_last_lr()
-    ...     optimizer.step()
     ...     scheduler.step()
     >>> rates
     [0.5, 0.75, 1.0, 0.5, 0.25]
