@@ -74,7 +74,8 @@ def signature(function: Callable[..., Any], name: str) -> str:
 def describe(value: Any) -> str:
     """An array by its shape and dtype, anything else as it is written."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return f"{tuple(value.shape)} {value.dtype}"
+        number = f" {value.item()}" if value.shape == () and hasattr(value, "item") else ""
+        return f"{tuple(value.shape)} {value.dtype}{number}"
     if isinstance(value, list | tuple) and any(hasattr(v, "shape") for v in value):
         return f"[{', '.join(map(describe, value[:4]))}{', ...' * (len(value) > 4)}]"
     text = repr(value) if len(repr(value)) < 80 else f"{value!r:.70}..."
