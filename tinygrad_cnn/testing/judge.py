@@ -1,0 +1,255 @@
+"""The judge: whether one claim about a slope of f is right.
+
+Quickly, if a complex step or a short ladder of quotients agrees with the claim. A claim that they
+do not support is looked into before anybody is accused: slopes over 40 octaves of the step, the
+measured noise of f, what inputs moved by their own rounding do to the gradient, and whether f has a
+kink, or stairs, where it was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import takewhile
+
+import numpy as np
+
+from tinygrad_cnn.testing.blame import blaming
+from tinygrad_cnn.testing.slopes import (
+    LARGEST,
+    LEVELS,
+    QUICK_STEPS,
+    Line,
+    Phi,
+    Slope,
+    breaks,
+    central,
+    grid,
+    noise_of,
+    plateau,
+    project,
+    quotients,
+    settle,
+)
+from tinygrad_cnn.testing.subject import Arrays, Subject, size_of
+
+NOISY = 64
+"""f is called noisy where it is rounded by so many times more than its dtype makes necessary."""
+UNSETTLED = Slope(np.nan, np.inf, "differences")
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """That f, seen through g, has the slope <G, v> along `line`, which moves place k by v."""
+
+    what: str
+    k: int
+    line: Line
+    g: np.ndarray
+    G: np.ndarray
+
+    @cached_property
+    def v(self) -> np.ndarray:
+        """The direction in the input that moves."""
+        v = self.line.v[self.k]
+        assert v is not None
+        return v
+
+    @cached_property
+    def value(self) -> float:
+        """<G, v>, the slope that the gradient claims."""
+        return float(np.real(np.sum(self._products)))
+
+    @cached_property
+    def phi(self) -> Phi:
+        """t -> <g, f(x + t v) - f(x)>"""
+        return self.line.along(self.g)
+
+    @cached_property
+    def terms(self) -> float:
+        """The sum of |G v|."""
+        terms = np.abs(self._products)
+        return float(np.sum(terms[np.isfinite(terms)]))
+
+    @cached_property
+    def _products(self) -> np.ndarray:
+        """G v, of the elements that move: elsewhere G may be infinite."""
+        moving = self.v != 0
+        return np.asarray(self.G[moving] * self.v[moving])
+
+    @cached_property
+    def outputs(self) -> float:
+        """The sum of |g y|."""
+        return float(np.sum(np.abs(self.g * self.line.subject.base.y)))
+
+    @cached_property
+    def floor(self) -> float:
+        """How far the rounding of inputs and outputs alone can move phi."""
+        subject = self.line.subject
+        return subject.eps_out * self.outputs + subject.eps_in * self.terms
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """right, wrong, or "kink"; with the slope that was found and the tolerance that was derived."""
+
+    kind: str
+    slope: Slope
+    tolerance: float
+
+
+class Judge:
+    """Decides about claims; remembers what it has learnt about f on the way."""
+
+    def __init__(self, subject: Subject, name: str) -> None:
+        self.subject, self.name = subject, name
+        self.carries_complex: dict[int, bool] = {}  # by place, as soon as it is known
+        self.noisy = False
+
+    def judge(self, claim: Claim) -> Verdict:
+        """Quickly, if that is enough; else with everything that can be measured."""
+        quick = self.quick(claim)
+        if quick is not None:
+            tolerance = quick.error + 16 * claim.floor
+            if abs(claim.value - quick.value) <= tolerance:
+                return Verdict("right", quick, tolerance)
+        return self._thoroughly(claim)
+
+    def quick(self, claim: Claim) -> Slope | None:
+        """By a complex step, or a short ladder; None if that does not see sharply enough."""
+        if self.carries_complex.get(claim.k):
+            return self._complex_slope(claim)
+        if not all(claim.line.smooth_at(h) for h in QUICK_STEPS):
+            return None
+        slope = quotients(claim.phi, 2 * claim.floor)
+        sharp = 2.0**-26 * (claim.terms + abs(slope.value)) + 2.0**-36 * claim.outputs
+        if not slope.error <= sharp:
+            return None
+        if claim.k not in self.carries_complex:
+            exact = self._complex_slope(claim)
+            agrees = exact is not None and abs(exact.value - slope.value) <= slope.error
+            self.carries_complex[claim.k] = agrees
+        return slope
+
+    def _complex_slope(self, claim: Claim) -> Slope | None:
+        column = claim.line.column
+        if column is None or not np.isfinite(column).all():
+            return None
+        return Slope(project(claim.g, column), 64 * claim.floor, "complex step")
+
+    def _thoroughly(self, claim: Claim) -> Verdict:
+        verdict = self._within(claim, LARGEST)
+        if verdict.kind == "right" or claim.line.largest <= LARGEST:
+            return verdict
+        slope = verdict.slope
+        blurred = not slope.error <= (abs(slope.value) + claim.terms) / 4
+        if blurred or slope.value == 0:  # tiny inputs may hide in the rounding of what they join
+            return self._within(claim, claim.line.largest)
+        return verdict
+
+    def _within(self, claim: Claim, largest: float) -> Verdict:
+        """The verdict by steps up to the largest."""
+        line, phi = claim.line, claim.phi
+        steps = list(takewhile(line.smooth_at, grid(largest)))
+        if len(steps) < LEVELS + 2:
+            return Verdict("kink", UNSETTLED, np.inf)
+        steps = steps[: self._stair(claim, steps) or None]
+        noise = noise_of(phi, claim.floor, steps[-1])
+        self.noisy = self.noisy or noise > NOISY * claim.floor
+        rounding = 4 * self._wobble(claim, noise) + 64 * claim.floor
+        settled = settle([central(phi, h, noise) for h in steps]) or UNSETTLED
+        finest = settle([central(phi, h, claim.floor) for h in steps]) or UNSETTLED
+        flat = plateau(phi, steps)
+        if claim.terms == 0 and flat >= LEVELS:
+            finest = Slope(0.0, rounding, "constant nearby")
+        elif flat == len(steps):
+            finest = Slope(0.0, self._unseen(claim) / steps[-1], "constant nearby")
+        # What was taken for noise may be structure: the claim may choose.
+        slope = min(settled, finest, key=lambda s: _distance(claim.value, s.value))
+        tolerance = slope.error + rounding
+        if abs(claim.value - settled.value) <= settled.error + rounding:
+            slope, tolerance = settled, settled.error + rounding
+        if abs(claim.value - slope.value) <= tolerance:
+            return Verdict("right", slope, tolerance)
+        broken = breaks(phi, noise, steps) or np.isnan(slope.value)
+        return Verdict("kink" if broken else "wrong", slope, tolerance)
+
+    def _stair(self, claim: Claim, steps: Sequence[float]) -> int:
+        """How many steps stay on the stair that x is on, if f is a staircase; else 0.
+
+        Rounding, too, makes stairs; but no float type has such wide ones as 2^-10 of the input.
+        """
+        flat = plateau(claim.phi, steps)
+        if flat < LEVELS + 2 or flat == len(steps):
+            return 0
+        x = self.subject.xs[claim.k]
+        width = steps[flat - 1] * float(np.abs(claim.v).max())
+        return flat if width >= 2.0**-10 * max(1.0, size_of(x)) else 0
+
+    def _unseen(self, claim: Claim) -> float:
+        """What f may have lost in rounding where it stays constant: of numbers as large as x, or 1.
+
+        ln(1 + x) is 0 for all x below 1e-16; its slope there, 1, is nothing that values can refute.
+        """
+        sizes = [1.0, *(float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in self.subject.xs)]
+        return 64 * self.subject.eps_out * float(np.abs(claim.g).sum()) * max(sizes)
+
+    def _wobble(self, claim: Claim, noise: float) -> float:
+        """How far <G, v> moves when the inputs move by their rounding: its condition.
+
+        Where f itself is rounded more coarsely than its dtype (computed in float32 within, say),
+        the inputs move by as much.
+        """
+        subject, rng = self.subject, np.random.default_rng(0)
+        eps = subject.eps_in
+        relative = min(max(eps, noise / claim.outputs if claim.outputs else eps), 2.0**-10)
+        here, moved = claim.value, 0.0
+        for _ in range(4):
+            xs = [
+                np.asarray(x * (1 + relative * rng.uniform(-1, 1, x.shape)), x.dtype)
+                for x in subject.xs
+            ]
+            try:
+                G = subject.gradient(xs, claim.g)[claim.k]
+            except Exception:  # they have left the domain of f
+                continue
+            there = replace(claim, G=G).value
+            if np.isfinite(there):
+                moved = max(moved, abs(there - here))
+        return moved
+
+    def has_kink(self, k: int, i: int, g: np.ndarray) -> bool:
+        """Whether f breaks where element i of place k moves."""
+        line = self.line(k, unit(self.subject, k, i))
+        steps = list(takewhile(line.smooth_at, grid(LARGEST)))
+        if len(steps) < LEVELS + 2:
+            return True
+        phi = line.along(g)
+        floor = self.subject.eps_out * float(np.sum(np.abs(g * self.subject.base.y)))
+        return breaks(phi, noise_of(phi, floor, steps[-1]), steps)
+
+    # -- running f --------------------------------------------------------------------------------
+
+    def line(self, k: int, v: np.ndarray) -> Line:
+        """The line along v in place k."""
+        vs: list[np.ndarray | None] = [None] * len(self.subject.xs)
+        vs[k] = v
+        return Line(self.subject, vs)
+
+    def gradient(self, g: np.ndarray) -> Arrays:
+        """J^T g at the inputs."""
+        with blaming(self.subject, self.name):
+            return self.subject.gradient(self.subject.xs, g)
+
+
+def _distance(a: float, b: float) -> float:
+    return abs(a - b) if np.isfinite(b) else np.inf
+
+
+def unit(subject: Subject, k: int, i: int) -> np.ndarray:
+    """The direction that moves element i of place k alone, by about the size of the input."""
+    x = subject.xs[k]
+    e = np.zeros(x.shape, x.dtype)
+    e.reshape(-1)[i] = size_of(x)
+    return e
