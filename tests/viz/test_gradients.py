@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+
 import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
 from tests.viz.networks import by_id, residual_loss
-from tinygrad_cnn import nn, viz
+from tinygrad_cnn import models, nn, viz
+from tinygrad_cnn.errors import MissingDependencyError
+from tinygrad_cnn.viz import drawing
 
 
 def test_every_computed_box_and_parameter_has_a_gradient_beside_it() -> None:
@@ -91,3 +95,39 @@ def test_an_input_that_learns_is_an_input_and_has_a_gradient() -> None:
     assert by_id(g)["gradient image"].family == "input"
     plain = viz.graph(tg.sum(nn.Linear(3, 2)(x.detach())), view="both")
     assert "gradient input" not in by_id(plain)
+
+
+def middles(g: viz.Graph) -> dict[str, float]:
+    """The x in the middle of each box's outline."""
+    space = "{http://www.w3.org/2000/svg}"
+    found = {}
+    for group in ET.fromstring(g.to_svg()).iter(f"{space}g"):
+        if group.get("class") != "node" or not group.attrib["id"].startswith("n"):
+            continue
+        outlines = [*group.iter(f"{space}polygon"), *group.iter(f"{space}path")]
+        drawn = " ".join(o.get("points") or o.get("d") or "" for o in outlines)
+        xs = [float(pair.split(",")[0].strip("MC")) for pair in drawn.split() if "," in pair]
+        if not xs:
+            xs = [float(e.attrib["cx"]) for e in group.iter(f"{space}ellipse")]
+        found[g.picture.nodes[int(group.attrib["id"][1:])].id] = (min(xs) + max(xs)) / 2
+    return found
+
+
+@pytest.mark.parametrize("engine", drawing.ENGINES)
+@pytest.mark.parametrize("depth", [0, 1, None])
+@pytest.mark.parametrize("learns", [False, True])
+def test_every_gradient_stands_to_the_right_of_its_box(
+    engine: str, depth: int | None, learns: bool
+) -> None:
+    try:
+        drawing.find(engine)
+    except MissingDependencyError as absent:
+        pytest.skip(str(absent))
+    x = tg.Tensor(np.ones((2, 4, 6, 6), np.float32), requires_grad=True)
+    y = models.BasicBlock(4, 4)(x) if learns else residual_loss()[1]
+    g = viz.graph(y, inputs={"x": x}, view="both", depth=depth, engine=engine)
+    place = middles(g)
+    pairs = [(n.notes["of"], n.id) for n in g.picture.nodes if n.kind == "gradient"]
+    drawn = [(of, id_) for of, id_ in pairs if of in place and id_ in place]
+    assert len(drawn) >= 3
+    assert [id_ for of, id_ in drawn if place[id_] <= place[of]] == []

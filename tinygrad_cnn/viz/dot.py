@@ -35,13 +35,15 @@ TOLD_BESIDE = ("grad_norm", "backward_time", "bad_gradient", "saved")
 SIGNS = {"add": "+", "subtract": "\u2212", "multiply": "\u00d7", "divide": "\u00f7", "matmul": "@"}
 SHOW_THEIR_SHAPE = ("input", "output", *HELD)  # so that the arrow from them need not
 
+# Puts the head to the right of the tail: Graphviz orders a row by its arrows that weigh something.
+BESIDE = {"minlen": "0", "weight": "1"}
 EDGES: dict[str, dict[str, str]] = {
     "data": {"penwidth": "1.3", "weight": "8"},
     "skip": {"penwidth": "2.4", "weight": "0", "color": BLUE, "fontcolor": BLUE},
     "held": {"color": LINE, "arrowhead": "none"},
     "gradient": {"color": RED, "fontcolor": RED, "style": "dashed", "weight": "8"},
-    "saved": {"color": LINE, "style": "dotted", "arrowhead": "dot", "minlen": "0", "weight": "0"},
-    "freed": {"color": LINE, "style": "dotted", "arrowhead": "odot", "minlen": "0", "weight": "0"},
+    "saved": {"color": LINE, "style": "dotted", "arrowhead": "dot", **BESIDE},
+    "freed": {"color": LINE, "style": "dotted", "arrowhead": "odot", **BESIDE},
     "removed": {"color": CHANGES["removed"], "style": "dashed", "weight": "1"},
 }
 EDGE_LEGEND = {
@@ -105,6 +107,7 @@ class _Writer:
         for i, edge in enumerate(self.picture.edges):
             if edge.source not in self.inside and edge.target not in self.inside:
                 self._edge(g, i, edge)
+        self._gradients_to_the_right(g)
         return str(g.source)
 
     def _banner(self) -> dict[str, str]:
@@ -258,6 +261,13 @@ class _Writer:
             tail, head = head, tail
             attributes["dir"] = "back"
         g.edge(tail, head, **attributes)
+
+    def _gradients_to_the_right(self, g: Any) -> None:
+        """What ops save for their gradients holds these in place; leaves save nothing."""
+        for n in self.picture.nodes:
+            leaf = n.notes.get("of") if n.family in ("input", "parameter") else None
+            if leaf in self.names and not {leaf, n.id} & self.inside:
+                g.edge(self.names[leaf], self.names[n.id], style="invis", **BESIDE)
 
     def _tells_shape(self, e: Edge, source: Node) -> bool:
         repeated = e.kind == "gradient" and self.mirrored

@@ -57,6 +57,9 @@ def accessible(svg: str, picture: Picture) -> str:
 def _fitted(match: re.Match[str]) -> str:
     """A line of text that keeps its width where another font has to do."""
     head, bold, points, tail, text = match.groups()
+    text = text.strip(
+        " "
+    )  # of those around the words, browsers show none and would stretch the rest
     length = width(unescape(text), float(points), bool(bold))
     fit = "" if length is None else f' textLength="{length:.2f}" lengthAdjust="spacingAndGlyphs"'
     weight = bold or ""
