@@ -271,7 +271,7 @@ class TestDisk:
     def test_a_full_one_is_told_and_leaves_no_half_files(
         self, digits: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        rename, left = os.replace, 6
+        rename, left = os.replace, 8
 
         def replace(source: str, target: str) -> None:
             nonlocal left
@@ -284,7 +284,14 @@ class TestDisk:
         line = refused(capsys, "train", "--quiet", "--epochs=1", f"--data-dir={digits}")
         assert "No space left on device" in line
         kept = sorted(file.name for file in Path("runs/mnist-leaky-1").iterdir())
-        assert kept == ["best.safetensors", "config.json", "curves.png", "log.csv"]
+        assert kept == [
+            "best.safetensors",
+            "config.json",
+            "curves.png",
+            "log.csv",
+            "report.md",
+            "summary.json",
+        ]
 
     def test_a_run_folder_that_cannot_be_made(self, digits: Path, capsys: Printed) -> None:
         Path("file").write_text("in the way")

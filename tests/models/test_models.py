@@ -196,3 +196,35 @@ def test_a_small_residual_network_learns():
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        (models.DigitsGap(), 276_810),
+        (models.DigitsFlat(), 485_514),
+        (models.TwoConv5x5(), (4 * 25 + 4) + (4 * 4 * 25 + 4) + (400 * 10 + 10)),
+        (models.OneConv(), (8 * 9 + 8) + (1352 * 10 + 10)),
+        (models.MnistLeakyPlus(second_conv=0, batch_norm=False), 347_690),
+    ],
+    ids=lambda x: type(x).__name__ if isinstance(x, nn.Module) else "",
+)
+def test_the_networks_for_digits_have_the_parameters_of_their_sources(model, parameters):
+    assert size(model) == parameters
+    assert model(images(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_without_its_wishes_the_leaky_network_is_the_plain_one():
+    plain = models.MnistLeaky()
+    wishes = models.MnistLeakyPlus(second_conv=0, batch_norm=False, dropout=0.0)
+    weights = zip(wishes.state_dict(), plain.state_dict().values(), strict=True)
+    wishes.load_state_dict(dict(weights))
+    x = images(3, 1, 28, 28)
+    np.testing.assert_array_equal(wishes(x).data, plain(x).data)
+
+
+def test_a_network_standardizes_what_it_was_built_for():
+    facts = models.Images(channels=3, size=4, mean=(0.1, 0.2, 0.3), std=(1.0, 2.0, 4.0))
+    x = images(2, 3, 4, 4)
+    mean, std = (np.reshape(v, (3, 1, 1)) for v in (facts.mean, facts.std))
+    np.testing.assert_allclose(models.Standardize(facts)(x).data, (x.data - mean) / std, rtol=1e-5)

@@ -196,6 +196,24 @@ class TestTerminateOnNaN:
         for name, array in model.state_dict().items():
             np.testing.assert_array_equal(array, start[name])
 
+    def test_weights_that_the_last_step_spoils_are_noticed(
+        self, make_trainer: Make, batches: Batches
+    ) -> None:
+        trainer = make_trainer(callbacks.TerminateOnNaN(), lr=1e38)
+        start = trainer.model.state_dict()
+        with pytest.raises(AnomalyError, match=r"step 1 \(the last of epoch 1\): it left NaN or"):
+            trainer.fit([(100 * x, y) for x, y in batches[:1]], epochs=1)
+        assert trainer.history.epochs == []
+        for name, array in trainer.model.state_dict().items():
+            np.testing.assert_array_equal(array, start[name])
+
+    def test_a_validation_loss_that_is_not_finite_is_noticed(
+        self, make_trainer: Make, batches: Batches
+    ) -> None:
+        bad = [(np.full_like(x, np.inf), y) for x, y in batches]
+        with pytest.raises(AnomalyError, match="and give a validation loss of"):
+            make_trainer(callbacks.TerminateOnNaN()).fit(batches, bad, epochs=1)
+
     def test_tells_images_that_hold_nan(self, make_trainer: Make, batches: Batches) -> None:
         batches[1][0][0, 0] = np.nan
         with pytest.raises(AnomalyError, match=r"step 2 .*the images of the batch hold NaN"):
@@ -322,3 +340,15 @@ class TestProgressBar:
     ) -> None:
         make_trainer(callbacks.ProgressBar()).fit(batches, epochs=1)
         assert capsys.readouterr().out.splitlines()[1].split().count("-") == 2
+
+
+class TestCosineDecay:
+    def test_the_rate_falls_from_the_end_of_the_warm_up_to_the_end_of_the_training(
+        self, make_trainer: Make, batches: Batches
+    ) -> None:
+        rates = Rates()
+        steering = callbacks.WarmUp(epochs=1), callbacks.CosineDecay(1), rates
+        make_trainer(*steering, lr=0.4).fit(batches, epochs=3)
+        s = np.arange(6)
+        expected = [0.4 / 3, 0.8 / 3, 0.4, *(0.2 * (1 + np.cos(np.pi * s / 6)))]
+        np.testing.assert_allclose(rates.rates, expected)

@@ -10,30 +10,37 @@ import pytest
 from tinygrad_cnn.data import EmbeddedMNIST
 from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.train import recipes
-from tinygrad_cnn.train.recipes import RECIPES, Data, Recipe
+from tinygrad_cnn.train.recipe import Data, Recipe, as_text, changes, is_for, override, settings
+from tinygrad_cnn.train.recipes import RECIPES
 
 DEFAULT = recipes.get(recipes.DEFAULT)
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_settings_come_back_from_json(recipe: Recipe) -> None:
-    assert recipes.from_settings(json.loads(json.dumps(recipes.settings(recipe)))) == recipe
+    saved = settings(recipe)
+    assert settings(recipes.from_settings(json.loads(json.dumps(saved)))) == saved
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_every_setting_can_be_changed_by_the_text_of_its_value(recipe: Recipe) -> None:
-    texts = {name: str(value) for name, value in recipes.settings(recipe).items() if name != "name"}
-    assert recipes.override(recipe, texts) == recipe
+    values = {**settings(recipe), **settings(recipe)["options"]}
+    texts = {
+        name: as_text(value)
+        for name, value in values.items()
+        if name not in ("name", "options", "images") and is_for(recipe, name)
+    }
+    assert settings(override(recipe, texts)) == settings(recipe)
 
 
 def test_what_was_changed_can_be_listed() -> None:
-    changed = recipes.override(DEFAULT, {"lr": "0.5", "clip_grad_norm": "none"})
-    assert recipes.changes(changed) == {"lr": 0.5, "clip_grad_norm": None}
-    assert recipes.changes(DEFAULT) == {}
+    changed = override(DEFAULT, {"lr": "0.5", "clip_grad_norm": "none"})
+    assert changes(changed, DEFAULT) == {"lr": 0.5, "clip_grad_norm": None}
+    assert changes(DEFAULT, DEFAULT) == {}
 
 
 def test_a_whole_number_is_a_number_too() -> None:
-    assert recipes.override(DEFAULT, {"warmup": "2"}).warmup == 2
+    assert override(DEFAULT, {"warmup": "2"}).warmup == 2
 
 
 def test_an_unknown_name_lists_all_where_none_is_near() -> None:
@@ -48,7 +55,7 @@ def test_impossible_settings_are_refused_in_code_as_on_the_command_line() -> Non
 
 def test_one_seed_gives_one_model() -> None:
     a, b = DEFAULT.model().state_dict(), DEFAULT.model().state_dict()
-    c = recipes.override(DEFAULT, {"seed": "1"}).model().state_dict()
+    c = override(DEFAULT, {"seed": "1"}).model().state_dict()
     assert all(np.array_equal(a[name], b[name]) for name in a)
     assert not all(np.array_equal(a[name], c[name]) for name in a)
 

@@ -14,18 +14,19 @@ from tinygrad_cnn.data import EmbeddedMNIST
 from tinygrad_cnn.errors import ConfigError, MissingDependencyError
 from tinygrad_cnn.train import recipes, run
 from tinygrad_cnn.train.callbacks import Callback
+from tinygrad_cnn.train.recipe import Recipe, override, settings
 from tinygrad_cnn.train.sources import Source
 from tinygrad_cnn.train.trainer import Trainer
 
 pytest.importorskip("safetensors")
 
-RECIPE = recipes.override(recipes.get("mnist-leaky"), {"epochs": "1"})
+RECIPE = override(recipes.get("mnist-leaky"), {"epochs": "1"})
 Maker = Callable[..., run.Result]
 
 
 @pytest.fixture
 def train(tmp_path: Path) -> Maker:
-    def make(recipe: recipes.Recipe = RECIPE) -> run.Result:
+    def make(recipe: Recipe = RECIPE) -> run.Result:
         train, test = (EmbeddedMNIST(part).subset(slice(0, 60)) for part in (True, False))
         return run.train(recipe, Source(train, test), tmp_path / "runs", progress=False)
 
@@ -56,7 +57,7 @@ def test_the_newest_run_is_the_one_whose_weights_are_newest(tmp_path: Path) -> N
 def test_a_run_comes_back_with_recipe_and_weights(train: Maker) -> None:
     result = train()
     recipe, model, config = run.load(result.folder)
-    assert recipe == result.recipe
+    assert settings(recipe) == settings(result.recipe)
     assert config == result.config
     for name, array in result.model.state_dict().items():
         assert model.state_dict()[name].tobytes() == array.tobytes()
@@ -90,8 +91,8 @@ def test_a_training_that_is_interrupted_at_once_still_leaves_a_whole_folder(
         def on_batch_end(self, trainer: Trainer, batch: object) -> None:
             raise KeyboardInterrupt
 
-    original = recipes.Recipe.callbacks
-    monkeypatch.setattr(recipes.Recipe, "callbacks", lambda self: [*original(self), CtrlC()])
+    original = Recipe.callbacks
+    monkeypatch.setattr(Recipe, "callbacks", lambda self: [*original(self), CtrlC()])
     result = train()
     assert isinstance(result.stopped, KeyboardInterrupt)
     assert result.best is None

@@ -10,7 +10,7 @@ from tinygrad_cnn.cli.options import add_data, add_runs
 from tinygrad_cnn.data import DataLoader
 from tinygrad_cnn.data.download import DATA_VARIABLE
 from tinygrad_cnn.train import metrics, sources
-from tinygrad_cnn.train.recipes import EVALUATION_BATCH
+from tinygrad_cnn.train.recipe import EVALUATION_BATCH
 from tinygrad_cnn.train.run import Scores, check_fit, load, newest, score
 
 HELP = "measure a trained network on the test digits"
@@ -54,10 +54,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _source(arguments: argparse.Namespace, config: dict[str, Any]) -> sources.Source:
     """What the options or the environment ask for, else what the run was trained with."""
-    if arguments.data_dir or arguments.full or os.environ.get(DATA_VARIABLE):
-        return sources.load(arguments.data_dir, arguments.full)
     trained = config.get("data", {})
-    return sources.load(trained.get("data_dir", ""), trained.get("full", False))
+    dataset = trained.get("dataset", "mnist")
+    if arguments.data_dir or arguments.full or os.environ.get(DATA_VARIABLE):
+        return sources.load(arguments.data_dir, arguments.full, dataset)
+    return sources.load(trained.get("data_dir", ""), trained.get("full", False), dataset)
 
 
 def table(scores: Scores) -> str:

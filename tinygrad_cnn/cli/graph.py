@@ -11,6 +11,7 @@ from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.nn import Module
 from tinygrad_cnn.train import recipes
 from tinygrad_cnn.train.pictures import draw_graph
+from tinygrad_cnn.train.recipe import Recipe
 from tinygrad_cnn.train.run import load
 from tinygrad_cnn.viz.drawing import ENGINES
 from tinygrad_cnn.viz.graphs import FOLDS, VIEWS
@@ -98,7 +99,7 @@ def _asks_for_measurements(arguments: argparse.Namespace) -> bool:
     return arguments.out.suffix.lower() == ".html" or any(KINDS[name].needs for name in wanted)
 
 
-def _network(name: str) -> tuple[recipes.Recipe, Module]:
+def _network(name: str) -> tuple[Recipe, Module]:
     if Path(name).exists():
         recipe, model, _ = load(name)
         return recipe, model

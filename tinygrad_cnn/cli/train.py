@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 
 from tinygrad_cnn.cli.options import add_data, add_runs
 from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.train import recipes, report, sources
+from tinygrad_cnn.train.recipe import Recipe, override
 from tinygrad_cnn.train.run import REPORT, Result, train
 
 HELP = "train a network and write a report"
@@ -15,8 +17,8 @@ Train a network by a recipe, evaluate it once on the test digits, and write
 weights, log, pictures and a report into a folder of its own, runs/RECIPE-N.
 Ctrl-C ends the training and keeps what was reached."""
 EXAMPLES = f"""\
-recipes:
-{recipes.table()}
+recipes (`tinygrad-cnn list` tells more of each):
+{textwrap.fill(", ".join(recipes.RECIPES), 78, initial_indent="  ", subsequent_indent="  ")}
 
 examples:
   tinygrad-cnn train
@@ -24,8 +26,9 @@ examples:
   tinygrad-cnn train mnist-leaky --data-dir ~/mnist --target-accuracy 0.985
   tinygrad-cnn train --set momentum=0.95 --set clip_grad_norm=none
 
-settings that --set takes, with their defaults:
-{recipes.settings_table()}
+settings that --set takes, with the defaults of {recipes.DEFAULT}
+(`tinygrad-cnn list RECIPE` shows those of another one):
+{recipes.settings_table(recipes.get(recipes.DEFAULT))}
 """
 
 # Options with a flag of their own; every other setting is reached by --set.
@@ -61,8 +64,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train and print the summary."""
-    recipe = recipes.override(recipes.get(arguments.recipe), _changes(arguments))
-    source = sources.load(arguments.data_dir, arguments.full)
+    recipe = override(recipes.get(arguments.recipe), _changes(arguments))
+    source = sources.load(arguments.data_dir, arguments.full, recipe.dataset)
     if not arguments.quiet:
         print(_opening(recipe, source), flush=True)
     result = train(recipe, source, arguments.out, progress=not arguments.quiet)
@@ -81,7 +84,7 @@ Report          {folder / REPORT}
 Your own digit  tinygrad-cnn predict IMAGE.png --model {folder}"""
 
 
-def _opening(recipe: recipes.Recipe, source: sources.Source) -> str:
+def _opening(recipe: Recipe, source: sources.Source) -> str:
     return (
         f"{recipe.name}: {recipe.summary}\n"
         f"data: {len(source.train):,} + {len(source.test):,} digits, {source.where}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
@@ -90,5 +91,10 @@ class History:
         return {name: [getattr(row, name) for row in self.epochs] for name in COLUMNS}
 
     def best(self, monitor: str) -> Epoch | None:
-        """The first epoch with the highest value of the column `monitor`; None before any."""
-        return max(self.epochs, key=lambda row: getattr(row, monitor), default=None)
+        """The first epoch with the best value of the column `monitor`; None before any.
+
+        An accuracy is best when high, a loss when low; a NaN is never best.
+        """
+        sign = 1 if monitor.endswith("accuracy") else -1
+        known = [row for row in self.epochs if math.isfinite(getattr(row, monitor))]
+        return max(known, key=lambda row: sign * getattr(row, monitor), default=None)

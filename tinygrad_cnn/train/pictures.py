@@ -99,3 +99,4 @@ PICTURES: dict[str, Callable[[Result, Path], None]] = {
     "errors.png": _errors,
     "graph.svg": _graph,
 }
+NOT_YET = dict.fromkeys(PICTURES, "it was not drawn before this report was written")

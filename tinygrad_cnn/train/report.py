@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tinygrad_cnn.train import metrics, recipes
+from tinygrad_cnn.train.recipe import as_text, changes
 from tinygrad_cnn.train.sources import flags
 
 if TYPE_CHECKING:
@@ -124,9 +125,10 @@ def _classes(result: Result) -> str:
 
 
 def _again(result: Result) -> str:
-    changed = [f"--set {k}={v}" for k, v in recipes.changes(result.recipe).items()]
+    default = recipes.get(result.recipe.name)
+    changed = [f"--set {k}={as_text(v)}" for k, v in changes(result.recipe, default).items()]
     data = result.config["data"]
-    words = [result.recipe.name, *changed, *flags(data["data_dir"], data["full"])]
+    words = [result.recipe.name, *changed, *flags(data["data_dir"], data["full"], data["dataset"])]
     return (
         f"```\ntinygrad-cnn train {' '.join(words)}\n"
         f"tinygrad-cnn evaluate {result.folder}\n"

@@ -4,12 +4,14 @@ runs/mnist-leaky-1/
     config.json         recipe, data, version: what it takes to do the same again
     log.csv             a row an epoch
     best.safetensors    the best epoch's weights
+    summary.json        what was reached, for programs: `compare` reads it
     curves.png  confusion.png  errors.png  graph.svg
     report.md           shows them all
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
@@ -23,7 +25,7 @@ from numpy.typing import NDArray
 from tinygrad_cnn import __version__
 from tinygrad_cnn.core.modes import no_grad
 from tinygrad_cnn.core.tensor import Tensor
-from tinygrad_cnn.data import ArrayDataset, DataLoader, split
+from tinygrad_cnn.data import ArrayDataset, DataLoader
 from tinygrad_cnn.data.transforms import ToFloat
 from tinygrad_cnn.errors import (
     AnomalyError,
@@ -36,14 +38,16 @@ from tinygrad_cnn.errors import (
 from tinygrad_cnn.files import write_atomic
 from tinygrad_cnn.nn import Module
 from tinygrad_cnn.nn import functional as F
-from tinygrad_cnn.train import checkpoint, metrics, pictures, recipes, report
+from tinygrad_cnn.train import checkpoint, metrics, pictures, recipes, report, summary
 from tinygrad_cnn.train.callbacks import CSVLogger, ModelCheckpoint, ProgressBar
 from tinygrad_cnn.train.history import Epoch, History
-from tinygrad_cnn.train.recipes import Data, Loaders, Recipe
+from tinygrad_cnn.train.interrupts import patience
+from tinygrad_cnn.train.recipe import Data, Loaders, Recipe, settings
 from tinygrad_cnn.train.sources import Source
 from tinygrad_cnn.train.trainer import Trainer, predict
 
 CONFIG, LOG, WEIGHTS, REPORT = "config.json", "log.csv", "best.safetensors", "report.md"
+SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class Result:
     best: Epoch | None
     scores: Scores
     seconds: float
+    test_seconds: float
     stopped: BaseException | None  # Ctrl-C, or the AnomalyError of a loss that became NaN
 
 
@@ -90,7 +95,8 @@ def train(
     Ctrl-C and a loss that becomes NaN end the training and not the run: what was reached is
     evaluated and written all the same, and the exception is handed back as `stopped`.
     """
-    data = Data(*split(source.train, recipe.validation, recipe.seed), source.test)
+    data = recipe.divide(source.train, source.test)
+    recipe = recipe.fitted_to(data.train)
     loaders, model = recipe.loaders(data), recipe.model()
     check_fit(recipe, model, data.train)
     config = _config(recipe, data, source)
@@ -98,20 +104,36 @@ def train(
     require("safetensors", "train")  # like all above, before there is a folder to leave behind
     folder = create_folder(out, recipe.name)
     write_atomic(folder / CONFIG, json.dumps(config, indent=2) + "\n")
-    files = [ModelCheckpoint(folder / WEIGHTS, config=config), CSVLogger(folder / LOG)]
+    files = [
+        ModelCheckpoint(folder / WEIGHTS, recipe.monitor, config=config),
+        CSVLogger(folder / LOG),
+    ]
     trainer = Trainer(
         model,
-        recipe.optimizer(model),
+        recipe.optimized(model),
+        functools.partial(F.cross_entropy, label_smoothing=recipe.label_smoothing),
         callbacks=[*recipe.callbacks(), *files, *bar],
         clip_grad_norm=recipe.clip_grad_norm,
     )
     started = time.perf_counter()
     stopped = _fit(trainer, loaders, recipe.epochs)
     seconds = time.perf_counter() - started
-    best = trainer.history.best("val_accuracy")
-    scores = score(model, loaders.test)
-    result = Result(folder, recipe, config, model, trainer.history, best, scores, seconds, stopped)
-    _write(result)
+    with patience():
+        started = time.perf_counter()
+        scores = score(model, loaders.test)
+        result = Result(
+            folder,
+            recipe,
+            config,
+            model,
+            trainer.history,
+            trainer.history.best(recipe.monitor),
+            scores,
+            seconds,
+            time.perf_counter() - started,
+            stopped,
+        )
+        _write(result)
     return result
 
 
@@ -196,8 +218,9 @@ def create_folder(out: str | os.PathLike[str], name: str) -> Path:
 
 def _config(recipe: Recipe, data: Data, source: Source) -> dict[str, Any]:
     return {
-        "recipe": recipes.settings(recipe),
+        "recipe": settings(recipe),
         "data": {
+            "dataset": source.dataset,
             "where": source.where,
             "data_dir": source.data_dir,
             "full": source.full,
@@ -210,9 +233,11 @@ def _config(recipe: Recipe, data: Data, source: Source) -> dict[str, Any]:
 
 
 def _write(result: Result) -> None:
-    """The weights with what they reached, the pictures, the report."""
+    """What was reached: weights, summary and report at once, and the report again with pictures."""
     reached = {"test_accuracy": result.scores.accuracy, "test_loss": result.scores.loss}
     epoch = vars(result.best) if result.best else {}
     checkpoint.save(result.folder / WEIGHTS, result.model, result.config, {**epoch, **reached})
+    write_atomic(result.folder / SUMMARY, json.dumps(summary.of(result), indent=2) + "\n")
+    write_atomic(result.folder / REPORT, report.markdown(result, pictures.NOT_YET))
     missing = pictures.draw_all(result)
     write_atomic(result.folder / REPORT, report.markdown(result, missing))

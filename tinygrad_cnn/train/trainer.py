@@ -14,6 +14,7 @@ from tinygrad_cnn.errors import DataError
 from tinygrad_cnn.nn import Module
 from tinygrad_cnn.nn import functional as F
 from tinygrad_cnn.nn.utils import clip_grad_norm_
+from tinygrad_cnn.ops import asarray
 from tinygrad_cnn.optim import Optimizer
 from tinygrad_cnn.train.callbacks import Callback
 from tinygrad_cnn.train.history import Array, Batch, Epoch, History, Loader, Running
@@ -97,7 +98,7 @@ class Trainer:
         """Mean loss and accuracy over the loader, in evaluation mode, without a graph."""
         logits, labels = self.predict(loader)
         with no_grad():
-            loss = self.loss(Tensor(logits), labels).item()
+            loss = self.loss(_tensor(logits), labels).item()
         return Evaluation(loss, accuracy(logits, labels))
 
     def predict(self, loader: Loader) -> tuple[Array, Array]:
@@ -132,7 +133,7 @@ class Trainer:
         )
 
     def _step(self, batch: Batch) -> None:
-        logits = self.model(Tensor(batch.x))
+        logits = self.model(_tensor(batch.x))
         loss = self.loss(logits, batch.y)
         batch.loss, batch.hits = loss.item(), int((logits.data.argmax(-1) == batch.y).sum())
         self.optimizer.zero_grad()
@@ -153,9 +154,14 @@ def predict(model: Module, loader: Loader) -> tuple[Array, Array]:
     _length(loader, "predict")
     model.eval()
     with no_grad():
-        pairs = [(model(Tensor(x)).data, y) for x, y in loader]
+        pairs = [(model(_tensor(x)).data, y) for x, y in loader]
     logits, labels = zip(*pairs, strict=True)
     return np.concatenate(logits), np.concatenate(labels)
+
+
+def _tensor(x: Array) -> Tensor:
+    """A batch as a Tensor, without a copy: a loader makes its arrays anew, or leaves them alone."""
+    return asarray(x, copy=False if isinstance(x, np.ndarray) else None)
 
 
 def _length(loader: Loader, caller: str) -> int:

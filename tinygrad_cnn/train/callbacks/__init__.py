@@ -12,13 +12,14 @@ on_fit_end                                     however it ended: done, stopped, 
 from tinygrad_cnn.train.callbacks.anomaly import TerminateOnNaN
 from tinygrad_cnn.train.callbacks.base import Callback
 from tinygrad_cnn.train.callbacks.files import CSVLogger, ModelCheckpoint
-from tinygrad_cnn.train.callbacks.learning_rate import ReduceLROnPlateau, WarmUp
+from tinygrad_cnn.train.callbacks.learning_rate import CosineDecay, ReduceLROnPlateau, WarmUp
 from tinygrad_cnn.train.callbacks.progress import ProgressBar
 from tinygrad_cnn.train.callbacks.stopping import EarlyStopping, TargetAccuracy
 
 __all__ = [
     "CSVLogger",
     "Callback",
+    "CosineDecay",
     "EarlyStopping",
     "ModelCheckpoint",
     "ProgressBar",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -33,9 +33,16 @@ class TerminateOnNaN(Callback):
         self.good = trainer.model.state_dict()
 
     def on_epoch_end(self, trainer: Trainer, row: Epoch) -> None:
-        """Remember the weights, unless the validation shows that they have gone bad."""
-        if row.val_loss is None or math.isfinite(row.val_loss):
+        """Remember the weights, if the last step has not spoilt them.
+
+        Only here does its result show: every other step is judged by the loss of the next one.
+        """
+        complaint = _spoilt(trainer, row)
+        if not complaint:
             self.good = trainer.model.state_dict()
+            return
+        trainer.history.epochs.remove(row)
+        self._give_up(trainer, f"step {trainer.steps} (the last of epoch {row.epoch})", complaint)
 
     def on_gradients(self, trainer: Trainer, batch: Batch) -> None:
         """Look at the loss, and at the gradients."""
@@ -43,13 +50,26 @@ class TerminateOnNaN(Callback):
             _is_finite(p.grad.data) for p in trainer.model.parameters() if p.grad is not None
         ):
             return
-        epoch, complaint = len(trainer.history.epochs) + 1, _complaint(trainer, batch)
+        epoch = len(trainer.history.epochs) + 1
+        place = f"step {trainer.steps + 1} (epoch {epoch}, batch {batch.index + 1})"
+        self._give_up(trainer, place, _complaint(trainer, batch))
+
+    def _give_up(self, trainer: Trainer, place: str, complaint: str) -> NoReturn:
         trainer.model.load_state_dict(self.good)
         raise AnomalyError(
-            f"step {trainer.steps + 1} (epoch {epoch}, batch {batch.index + 1}): {complaint}; "
-            f"the weights kept are from before this epoch; lower the learning rate "
-            f"({trainer.lr:g}), warm up longer, or clip gradients to a smaller norm"
+            f"{place}: {complaint}; the weights kept are from before this epoch; lower the "
+            f"learning rate ({trainer.lr:g}), warm up longer, or clip gradients to a smaller norm"
         )
+
+
+def _spoilt(trainer: Trainer, row: Epoch) -> str:
+    """What is wrong with the weights after an epoch, if anything is."""
+    for name, array in trainer.model.state_dict().items():
+        if not _is_finite(array):
+            return f"it left NaN or infinite values in {name}"
+    if row.val_loss is not None and not math.isfinite(row.val_loss):
+        return f"its weights are finite, and give a validation loss of {row.val_loss:g}"
+    return ""
 
 
 def _complaint(trainer: Trainer, batch: Batch) -> str:

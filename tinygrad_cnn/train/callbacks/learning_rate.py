@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_cnn.optim import lr_scheduler
@@ -37,6 +38,31 @@ class WarmUp(Callback):
         for i, group in enumerate(trainer.optimizer.param_groups):
             self.base[i] *= group["lr"] / self.last[i]  # exactly 1 where nobody else has touched it
             self.last[i] = group["lr"] = self.base[i] * self.step / self.length
+
+
+class CosineDecay(Callback):
+    """lr = base * (1 + cos(pi * s / S)) / 2 in step s of the S that follow the warm-up.
+
+    S ends with the training, so that the last step is all but none: for a training of known length.
+    """
+
+    def __init__(self, after: float = 0.0) -> None:
+        self.after = after  # epochs, those of WarmUp
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        """Note the rates to start from."""
+        self.start = trainer.steps + round(self.after * trainer.steps_per_epoch)
+        epochs = trainer.epochs - len(trainer.history.epochs)
+        self.end = trainer.steps + epochs * trainer.steps_per_epoch
+        self.base = [group["lr"] for group in trainer.optimizer.param_groups]
+
+    def on_batch_begin(self, trainer: Trainer, batch: Batch) -> None:
+        """Set the rate for the coming step."""
+        done = (trainer.steps - self.start) / max(self.end - self.start, 1)
+        if done < 0:
+            return
+        for base, group in zip(self.base, trainer.optimizer.param_groups, strict=True):
+            group["lr"] = base * (1 + math.cos(math.pi * min(done, 1.0))) / 2
 
 
 class ReduceLROnPlateau(Callback):
