@@ -18,7 +18,7 @@ from tinygrad_cnn.testing.slopes import Slope
 from tinygrad_cnn.testing.subject import Subject, element, size_of
 
 CONFIRMED = 16
-"""So many of the elements that look wrong are looked into thoroughly, until one stands."""
+"""So many of the elements that look wrong are looked into thoroughly."""
 SEARCHED = 512
 """Up to so many elements are looked at one by one; of more, the half that is wrong, again."""
 
@@ -83,8 +83,8 @@ def _what(subject: Subject, k: int) -> str:
 class Search:
     """Looks for the elements of one input at which the gradient is wrong.
 
-    wrong   those elements, the worst first, which has been looked into thoroughly
-    kinks   elements at which f turned out to have a kink
+    wrong   those elements, the worst first; each is refuted by itself
+    open    elements at which nothing can be told: f has a kink there, or no slope settles
     """
 
     def __init__(self, judge: Judge, claim: Claim, excluded: Collection[int]) -> None:
@@ -92,26 +92,20 @@ class Search:
         self.x = judge.subject.xs[claim.k]
         self.numeric = np.zeros(self.x.shape, claim.G.dtype)
         self.tolerance = np.full(self.x.shape, np.inf)
-        self.kinks: list[int] = []
-        self.wrong = self._find()
+        self.wrong: list[int] = []
+        self.open: list[int] = []
+        self._find()
 
-    def _find(self) -> list[int]:
-        for i in self._candidates():
-            self._look_at(i, thoroughly=self.judge.noisy)
-        for _ in range(CONFIRMED):
-            wrong = self._sorted()
-            if not wrong:
-                break
-            self._look_at(wrong[0], thoroughly=True)
-            if self._sorted()[:1] == wrong[:1]:
-                break
-        return self._sorted()
-
-    def _sorted(self) -> list[int]:
+    def _find(self) -> None:
+        suspects = [i for i in self._candidates() if not self._supported(i)]
         gaps = np.abs(self.given.G - self.numeric).reshape(-1)
-        bad = ~(gaps <= self.tolerance.reshape(-1))
-        order = np.argsort(-np.nan_to_num(gaps, nan=np.inf), kind="stable")
-        return [int(i) for i in order if bad[i]]
+        for i in sorted(suspects, key=lambda i: -np.nan_to_num(gaps[i], nan=np.inf)):
+            if len(self.wrong) < CONFIRMED:
+                self._read(i)
+            elif self._clear(i):
+                self.wrong.append(i)
+        gaps = np.abs(self.given.G - self.numeric).reshape(-1)
+        self.wrong.sort(key=lambda i: -np.nan_to_num(gaps[i], nan=np.inf))
 
     def claim(self, i: int, turn: complex = 1.0) -> Claim:
         """The claim about element i alone, along the real or the imaginary axis."""
@@ -120,44 +114,59 @@ class Search:
         e.reshape(-1)[i] = turn * size_of(self.x)
         return Claim(given.what, given.k, self.judge.line(given.k, e), given.g, given.G)
 
-    def _look_at(self, i: int, thoroughly: bool) -> None:
-        """Find the slope along element i."""
-        slope, tolerance = self._slope(self.claim(i), thoroughly)
-        if math.isinf(tolerance):
-            self.kinks.append(i)
-        size = size_of(self.x)
-        value: complex = slope / size
-        if self.x.dtype.kind == "c":
-            value -= 1j * self._slope(self.claim(i, 1j), thoroughly)[0] / size
-        self.numeric.reshape(-1)[i] = value
-        self.tolerance.reshape(-1)[i] = tolerance / size
+    @property
+    def _turns(self) -> tuple[complex, ...]:
+        return (1.0, 1j) if self.x.dtype.kind == "c" else (1.0,)
 
-    def _slope(self, claim: Claim, thoroughly: bool) -> tuple[float, float]:
-        """The slope and its tolerance: inf at a kink."""
-        quick = None if thoroughly else self.judge.quick(claim)
-        if quick is not None:
-            return quick.value, quick.error + 16 * claim.floor
-        verdict = self.judge.judge(claim)
-        if verdict.kind == "kink":
-            return 0.0, math.inf
-        return verdict.slope.value, verdict.tolerance
+    def _supported(self, i: int) -> bool:
+        """Whether the quick look agrees with element i; its slope is noted."""
+        value, tolerance, agrees = 0j, 0.0, True
+        for turn in self._turns:
+            claim = self.claim(i, turn)
+            slope = self.judge.quick(claim)
+            if slope is None:
+                return False
+            value += slope.value / turn
+            tolerance = max(tolerance, slope.error + 16 * claim.floor)
+            agrees &= abs(claim.value - slope.value) <= slope.error + 16 * claim.floor
+        self._note(i, value / size_of(self.x), tolerance / size_of(self.x))
+        return agrees
+
+    def _read(self, i: int) -> None:
+        """Look at element i thoroughly."""
+        readings = {turn: self.judge.refuted(self.given, i, turn) for turn in self._turns}
+        if any(r.kind == "wrong" for r in readings.values()):
+            self.wrong.append(i)
+            if all(r.kind == "wrong" for r in readings.values()):
+                value = sum(r.slope.value / turn for turn, r in readings.items())
+                self._note(i, value, max(r.tolerance for r in readings.values()))
+        elif any(self.judge.supported(self.claim(i, turn)) is None for turn in self._turns):
+            self.open.append(i)
+
+    def _note(self, i: int, value: complex, tolerance: float) -> None:
+        self.numeric.reshape(-1)[i] = value if self.x.dtype.kind == "c" else value.real
+        self.tolerance.reshape(-1)[i] = tolerance
+
+    def _clear(self, i: int) -> bool:
+        """Whether the quick look alone shows that element i is wrong, as many others were."""
+        gap = abs(self.given.G.reshape(-1)[i] - self.numeric.reshape(-1)[i])
+        return not gap <= 64 * self.tolerance.reshape(-1)[i]
 
     def _candidates(self) -> list[int]:
-        """All elements; of very many, a block of them along which the claim is wrong, too."""
-        rest = [i for i in range(self.x.size) if i not in self._excluded]
+        """The elements that move; of very many, a block of them that is not supported, either."""
+        moving = np.flatnonzero(self.given.v)
+        rest = [int(i) for i in moving if i not in self._excluded]
         while len(rest) > SEARCHED:
             half = rest[: len(rest) // 2]
-            rest = half if self._is_wrong_along(half) else rest[len(rest) // 2 :]
+            rest = half if not self._supported_along(half) else rest[len(rest) // 2 :]
         return rest
 
-    def _is_wrong_along(self, block: list[int]) -> bool:
+    def _supported_along(self, block: list[int]) -> bool:
         given = self.given
         v = np.zeros(self.x.shape, self.x.dtype)
         v.reshape(-1)[block] = given.v.reshape(-1)[block]
-        if not v.any():
-            v.reshape(-1)[block] = size_of(self.x)
-        line = self.judge.line(given.k, v)
-        return self.judge.judge(Claim(given.what, given.k, line, given.g, given.G)).kind == "wrong"
+        claim = Claim(given.what, given.k, self.judge.line(given.k, v), given.g, given.G)
+        return self.judge.supported(claim) is not None
 
     def hints(self) -> tuple[str, ...]:
         """What the difference looks like."""

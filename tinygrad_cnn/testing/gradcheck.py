@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.errors import ConfigError
-from tinygrad_cnn.testing.accuse import SEARCHED, Search, accuse
+from tinygrad_cnn.testing.accuse import Search, accuse
 from tinygrad_cnn.testing.blame import mismatch
 from tinygrad_cnn.testing.judge import Claim, Judge, unit
 from tinygrad_cnn.testing.report import Check, GradientReport
 from tinygrad_cnn.testing.sides import compare_sides
 from tinygrad_cnn.testing.subject import Arrays, Subject, element
 
+ROUNDS = 32
+"""So many times elements are excluded, and the rest compared again."""
 FEW = 16
 """Up to so many elements of an input are compared one by one, too."""
 
@@ -168,66 +170,56 @@ class _Comparison:
         for k, x in enumerate(self.subject.xs):
             if not 1 < x.size <= FEW:
                 continue
+            what = f"{self.subject.label(k)}, each element"
             each = []
             for i in set(range(x.size)) - self.excluded[k]:
                 line = self.judge.line(k, unit(self.subject, k, i))
-                what = f"{self.subject.label(k)}, each element"
-                check = self._checked(Claim(what, k, line, g, gradients[k]))
-                each.append(check)
-                if check is None:
-                    self._exclude(k, [i])
-            judged = [check for check in each if check is not None]
-            if judged:
-                self.checks.append(max(judged, key=lambda check: check.margin))
+                check = self._check(Claim(what, k, line, g, gradients[k]))
+                if check is not None:
+                    each.append(check)
+            if each:
+                self.checks.append(max(each, key=lambda check: check.margin))
 
     def _compare(self, what: str, k: int, v: np.ndarray, g: np.ndarray, gradients: Arrays) -> None:
-        """Compare along v, without the elements that have a kink."""
-        infinite = np.flatnonzero(~np.isfinite(gradients[k]))
-        self._exclude(k, [i for i in infinite[:SEARCHED] if self.judge.has_kink(k, int(i), g)])
-        v = self._without_kinks(k, v)
-        if not v.any():
-            return
-        known = len(self.excluded[k])
-        check = self._checked(Claim(what, k, self.judge.line(k, v), g, gradients[k]))
-        if check is None:
-            self._find_kinks(k, v, g)
-            v = self._without_kinks(k, v)
-            if v.any() and len(self.excluded[k]) > known:
-                check = self._checked(Claim(what, k, self.judge.line(k, v), g, gradients[k]))
-        if check is not None:
-            self.checks.append(check)
+        """Compare along v, without the elements at which nothing can be told."""
+        infinite = ~np.isfinite(gradients[k])
+        if infinite.any():
+            only = np.where(infinite, v, 0.0).astype(v.dtype)
+            self._check(Claim(what, k, self.judge.line(k, only), g, gradients[k]))
+        for _ in range(ROUNDS):
+            v = self._without(k, v)
+            known = len(self.excluded[k])
+            if not v.any():
+                return
+            check = self._check(Claim(what, k, self.judge.line(k, v), g, gradients[k]))
+            if check is not None:
+                self.checks.append(check)
+            if check is not None or len(self.excluded[k]) == known:
+                return
 
-    def _checked(self, claim: Claim) -> Check | None:
-        """The comparison, if it came out right; None at a kink; GradientMismatch if wrong."""
-        verdict = self.judge.judge(claim)
-        if verdict.kind == "wrong":
-            search = Search(self.judge, claim, self.excluded[claim.k])
-            if search.wrong:
-                raise accuse(search)
-            self._exclude(claim.k, search.kinks)
-            if not search.kinks:
-                gap = abs(claim.value - verdict.slope.value)
-                self.skipped.append(
-                    f"{claim.what}: a difference of {gap:.1e}, which no element stands out with"
-                )
-            return None
-        if verdict.kind == "kink":
-            return None
-        slope = verdict.slope
-        return Check(claim.what, claim.value, slope.value, verdict.tolerance, slope.method)
+    def _check(self, claim: Claim) -> Check | None:
+        """The comparison, if it came out right; GradientMismatch if an element is wrong.
 
-    # -- kinks ------------------------------------------------------------------------------------
+        None if neither: then elements at which nothing can be told have been excluded.
+        """
+        support = self.judge.supported(claim)
+        if support is not None:
+            slope = support.slope
+            return Check(claim.what, claim.value, slope.value, support.tolerance, slope.method)
+        search = Search(self.judge, claim, self.excluded[claim.k])
+        if search.wrong:
+            raise accuse(search)
+        self._exclude(claim.k, search.open)
+        if not search.open:
+            self.skipped.append(f"{claim.what}: a difference that no element stands out with")
+        return None
 
-    def _find_kinks(self, k: int, v: np.ndarray, g: np.ndarray) -> None:
-        """Exclude the elements at which f has a kink, unless there are too many to look at."""
-        if v.size <= SEARCHED:
-            moving = map(int, np.flatnonzero(v))
-            self._exclude(k, [i for i in moving if self.judge.has_kink(k, i, g)])
+    # -- what cannot be told ----------------------------------------------------------------------
 
     def _exclude(self, k: int, elements: Sequence[Any]) -> None:
         self.excluded[k].update(map(int, elements))
 
-    def _without_kinks(self, k: int, v: np.ndarray) -> np.ndarray:
+    def _without(self, k: int, v: np.ndarray) -> np.ndarray:
         v = np.array(v)
         v.reshape(-1)[list(self.excluded[k])] = 0
         return v

@@ -1,9 +1,8 @@
-"""The judge: whether one claim about a slope of f is right.
+"""The judge: whether one claim about a slope of f is supported by the values of f.
 
-Quickly, if a complex step or a short ladder of quotients agrees with the claim. A claim that they
-do not support is looked into before anybody is accused: slopes over 40 octaves of the step, the
-measured noise of f, what inputs moved by their own rounding do to the gradient, and whether f has a
-kink, or stairs, where it was asked.
+Quickly, if a complex step or a short ladder of quotients agrees with the claim; else by slopes over
+40 octaves of the step, with the measured noise of f and with what inputs moved by their own
+rounding do to the gradient. A claim that nothing supports is not yet wrong: see refute.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from itertools import takewhile
 import numpy as np
 
 from tinygrad_cnn.testing.blame import blaming
+from tinygrad_cnn.testing.refute import Probe, Reading
 from tinygrad_cnn.testing.slopes import (
     LARGEST,
     LEVELS,
@@ -23,7 +23,6 @@ from tinygrad_cnn.testing.slopes import (
     Line,
     Phi,
     Slope,
-    breaks,
     central,
     grid,
     noise_of,
@@ -33,10 +32,6 @@ from tinygrad_cnn.testing.slopes import (
     settle,
 )
 from tinygrad_cnn.testing.subject import Arrays, Subject, size_of
-
-NOISY = 64
-"""f is called noisy where it is rounded by so many times more than its dtype makes necessary."""
-UNSETTLED = Slope(np.nan, np.inf, "differences")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,30 +86,53 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """right, wrong, or "kink"; with the slope that was found and the tolerance that was derived."""
+class Support:
+    """A slope of f that agrees with a claim, and the tolerance that was derived."""
 
-    kind: str
     slope: Slope
     tolerance: float
 
 
 class Judge:
-    """Decides about claims; remembers what it has learnt about f on the way."""
+    """Decides about claims; remembers what it has learnt about f on the way.
+
+    A claim is supported, along any direction; or refuted, along an element; or neither.
+    """
 
     def __init__(self, subject: Subject, name: str) -> None:
         self.subject, self.name = subject, name
         self.carries_complex: dict[int, bool] = {}  # by place, as soon as it is known
-        self.noisy = False
 
-    def judge(self, claim: Claim) -> Verdict:
+    def supported(self, claim: Claim) -> Support | None:
         """Quickly, if that is enough; else with everything that can be measured."""
         quick = self.quick(claim)
         if quick is not None:
             tolerance = quick.error + 16 * claim.floor
             if abs(claim.value - quick.value) <= tolerance:
-                return Verdict("right", quick, tolerance)
+                return Support(quick, tolerance)
         return self._thoroughly(claim)
+
+    def refuted(self, claim: Claim, i: int, turn: complex = 1.0) -> Reading:
+        """What f says about element i of the claim's gradient, moved alone."""
+        probe = Probe(self.subject, claim.k, i, claim.g, turn)
+        c = float((claim.G.reshape(-1)[i] * turn).real)
+        v = np.zeros(claim.G.shape, claim.G.dtype)
+        v.reshape(-1)[i] = turn
+        rounding = 0.0
+        if np.isfinite(c):
+            moved = self._wobble(replace(claim, line=self.line(claim.k, v)), self._noise(probe))
+            rounding = 8 * moved + probe.cancelled()
+        return probe.reading(c, rounding)
+
+    def _noise(self, probe: Probe) -> float:
+        """How coarsely f is rounded, as its finest ladders show."""
+        errors = [
+            s.error * abs(t)
+            for steps in (probe.left, probe.right)
+            for s, t in zip(probe.ladders(steps), steps, strict=False)
+            if s.error
+        ]
+        return min(errors, default=0.0)
 
     def quick(self, claim: Claim) -> Slope | None:
         """By a complex step, or a short ladder; None if that does not see sharply enough."""
@@ -138,42 +156,39 @@ class Judge:
             return None
         return Slope(project(claim.g, column), 64 * claim.floor, "complex step")
 
-    def _thoroughly(self, claim: Claim) -> Verdict:
-        verdict = self._within(claim, LARGEST)
-        if verdict.kind == "right" or claim.line.largest <= LARGEST:
-            return verdict
-        slope = verdict.slope
-        blurred = not slope.error <= (abs(slope.value) + claim.terms) / 4
-        if blurred or slope.value == 0:  # tiny inputs may hide in the rounding of what they join
-            return self._within(claim, claim.line.largest)
-        return verdict
+    def _thoroughly(self, claim: Claim) -> Support | None:
+        slopes, rounding = self._within(claim, LARGEST)
+        best = min(slopes, key=lambda s: s.error, default=None)
+        blurred = best is None or not best.error <= (abs(best.value) + claim.terms) / 4
+        if claim.line.largest > LARGEST and (blurred or (best and best.value == 0)):
+            # tiny inputs may hide in the rounding of what they join
+            more, rounding = self._within(claim, claim.line.largest)
+            slopes += more
+        for slope in slopes:
+            if abs(claim.value - slope.value) <= slope.error + rounding:
+                return Support(slope, slope.error + rounding)
+        return None
 
-    def _within(self, claim: Claim, largest: float) -> Verdict:
-        """The verdict by steps up to the largest."""
+    def _within(self, claim: Claim, largest: float) -> tuple[list[Slope], float]:
+        """The slopes that f may have, by steps up to the largest; and the rounding of the claim."""
         line, phi = claim.line, claim.phi
         steps = list(takewhile(line.smooth_at, grid(largest)))
         if len(steps) < LEVELS + 2:
-            return Verdict("kink", UNSETTLED, np.inf)
+            return [], 0.0
         steps = steps[: self._stair(claim, steps) or None]
         noise = noise_of(phi, claim.floor, steps[-1])
-        self.noisy = self.noisy or noise > NOISY * claim.floor
         rounding = 4 * self._wobble(claim, noise) + 64 * claim.floor
-        settled = settle([central(phi, h, noise) for h in steps]) or UNSETTLED
-        finest = settle([central(phi, h, claim.floor) for h in steps]) or UNSETTLED
         flat = plateau(phi, steps)
+        slopes = [
+            settle([central(phi, h, noise) for h in steps]),
+            # What was taken for noise may be structure: the claim may choose.
+            settle([central(phi, h, claim.floor) for h in steps]),
+        ]
         if claim.terms == 0 and flat >= LEVELS:
-            finest = Slope(0.0, rounding, "constant nearby")
+            slopes.append(Slope(0.0, rounding, "constant nearby"))
         elif flat == len(steps):
-            finest = Slope(0.0, self._unseen(claim) / steps[-1], "constant nearby")
-        # What was taken for noise may be structure: the claim may choose.
-        slope = min(settled, finest, key=lambda s: _distance(claim.value, s.value))
-        tolerance = slope.error + rounding
-        if abs(claim.value - settled.value) <= settled.error + rounding:
-            slope, tolerance = settled, settled.error + rounding
-        if abs(claim.value - slope.value) <= tolerance:
-            return Verdict("right", slope, tolerance)
-        broken = breaks(phi, noise, steps) or np.isnan(slope.value)
-        return Verdict("kink" if broken else "wrong", slope, tolerance)
+            slopes.append(Slope(0.0, self._unseen(claim) / steps[-1], "constant nearby"))
+        return [slope for slope in slopes if slope is not None], rounding
 
     def _stair(self, claim: Claim, steps: Sequence[float]) -> int:
         """How many steps stay on the stair that x is on, if f is a staircase; else 0.
@@ -219,16 +234,6 @@ class Judge:
                 moved = max(moved, abs(there - here))
         return moved
 
-    def has_kink(self, k: int, i: int, g: np.ndarray) -> bool:
-        """Whether f breaks where element i of place k moves."""
-        line = self.line(k, unit(self.subject, k, i))
-        steps = list(takewhile(line.smooth_at, grid(LARGEST)))
-        if len(steps) < LEVELS + 2:
-            return True
-        phi = line.along(g)
-        floor = self.subject.eps_out * float(np.sum(np.abs(g * self.subject.base.y)))
-        return breaks(phi, noise_of(phi, floor, steps[-1]), steps)
-
     # -- running f --------------------------------------------------------------------------------
 
     def line(self, k: int, v: np.ndarray) -> Line:
@@ -241,10 +246,6 @@ class Judge:
         """J^T g at the inputs."""
         with blaming(self.subject, self.name):
             return self.subject.gradient(self.subject.xs, g)
-
-
-def _distance(a: float, b: float) -> float:
-    return abs(a - b) if np.isfinite(b) else np.inf
 
 
 def unit(subject: Subject, k: int, i: int) -> np.ndarray:
