@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ import pytest
 import tinygrad_cnn as tg
 from tinygrad_cnn import Tensor, models, nn
 from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.models import study
 from tinygrad_cnn.nn.functional import cross_entropy
 
 
@@ -228,3 +229,41 @@ def test_a_network_standardizes_what_it_was_built_for():
     x = images(2, 3, 4, 4)
     mean, std = (np.reshape(v, (3, 1, 1)) for v in (facts.mean, facts.std))
     np.testing.assert_allclose(models.Standardize(facts)(x).data, (x.data - mean) / std, rtol=1e-5)
+
+
+CIFAR = models.Images(3, 32, 10, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+
+
+@pytest.mark.parametrize("facts", [models.Images(), CIFAR], ids=["digits", "colour"])
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [
+        (models.FullyConnected, {"dropout": 0.2}),
+        (models.SimpleCNN, {}),
+        (models.SimpleCNN, {"kernels": (1, 3), "batch_norm": True, "dropout": 0.3}),
+        *((models.SimpleCNN, {"own": own}) for own in get_args(study.Part)),
+        (models.ResidualCNN, {}),
+        (models.DeepCNN, {"depth": 2}),
+        (models.DeepCNN, {"depth": 6, "residual": True}),
+        *((models.BlockCNN, {"block": block}) for block in ("basic", "bottleneck", "wide")),
+    ],
+    ids=str,
+)
+def test_every_network_of_the_study_takes_either_kind_of_images(network, options, facts):
+    model = network(facts, **options)
+    y = model(images(2, facts.channels, facts.size, facts.size))
+    assert y.shape == (2, 10)
+    cross_entropy(y, np.array([3, 7])).backward()
+    for name, p in model.named_parameters():
+        assert p.grad is not None, name
+        assert np.isfinite(p.grad.data).all(), name
+
+
+def test_an_odd_depth_is_refused():
+    with pytest.raises(ConfigError, match="depth: is even and 2 or more, for two stages; got 5"):
+        models.DeepCNN(CIFAR, depth=5)
+
+
+def test_residual_connections_add_no_parameters():
+    plain, residual = (models.DeepCNN(CIFAR, 6, residual=r) for r in (False, True))
+    assert size(plain) == size(residual)

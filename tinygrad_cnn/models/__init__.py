@@ -14,18 +14,30 @@ from tinygrad_cnn.models.resnet import (
     resnet20,
     wide_resnet,
 )
+from tinygrad_cnn.models.study import (
+    BlockCNN,
+    DeepCNN,
+    FullyConnected,
+    ResidualCNN,
+    SimpleCNN,
+)
 
 __all__ = [
     "MLP",
     "BasicBlock",
+    "BlockCNN",
     "Bottleneck",
+    "DeepCNN",
     "DigitsFlat",
     "DigitsGap",
+    "FullyConnected",
     "Images",
     "MnistLeaky",
     "MnistLeakyPlus",
     "OneConv",
     "ResNet",
+    "ResidualCNN",
+    "SimpleCNN",
     "Standardize",
     "TwoConv5x5",
     "WideBlock",
