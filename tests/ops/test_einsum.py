@@ -80,6 +80,13 @@ def test_the_gradients_are_those_of_a_product_that_is_linear_in_each_operand(
             np.testing.assert_allclose(found_second, expected, rtol=1e-10, atol=1e-10)
 
 
+def test_a_sum_over_nothing_is_a_tensor_of_its_own() -> None:
+    x = Tensor(np.arange(3.0))
+    y = ops.einsum("i->i", x)
+    y += 1
+    np.testing.assert_array_equal(x.data, np.arange(3.0))
+
+
 def test_lists_of_labels_mean_what_letters_mean() -> None:
     a, b = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
     expected = a @ b

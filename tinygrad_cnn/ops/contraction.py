@@ -26,6 +26,7 @@ from tinygrad_cnn.core.arguments import as_array
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import ConfigError, ShapeError
+from tinygrad_cnn.ops.elementwise import alias
 from tinygrad_cnn.ops.reduction import sum
 from tinygrad_cnn.ops.shape import diagonal, moveaxis, permute_dims, reshape
 
@@ -100,7 +101,8 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: bool | str = "greedy") 
     xs = [x if isinstance(x, Tensor) else as_array(x) for x in operands]
     labels, out, size = _fit(terms, result, tuple(x.shape for x in xs))
     pairs = [_without_repeats(x, own, size) for x, own in zip(xs, labels, strict=True)]
-    return _multiply_all(_without_lone(pairs, out), out, optimize)
+    y = _multiply_all(_without_lone(pairs, out), out, optimize)
+    return alias(y) if any(y is x for x in operands) else y  # "i->i" changes nothing
 
 
 # -- multiplying ------------------------------------------------------------------------------

@@ -23,7 +23,11 @@ Branch = Callable[[list[Any], dict[str, Any], Any], Any]
 
 
 def _sign(i: int) -> Branch:
-    return lambda values, _static, _y: np.sign(values[i])
+    def read(values: list[Any], _static: dict[str, Any], _y: Any) -> Any:
+        x = np.asarray(values[i])
+        return np.equal(x, 0) if x.dtype.kind == "c" else np.sign(x)  # z / |z| is smooth
+
+    return read
 
 
 def _difference(values: list[Any], _static: dict[str, Any], _y: Any) -> Any:
@@ -112,5 +116,5 @@ class Witness(Observer):
         read = BRANCHES.get(op.name)
         if read is not None:
             branch = read(values, static, out)
-            parts = branch if isinstance(branch, list) else [branch]
+            parts = branch if isinstance(branch, list | tuple) else [branch]
             self.branches += [op.name, *(np.asarray(part).tobytes() for part in parts)]
