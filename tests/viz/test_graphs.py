@@ -345,6 +345,35 @@ def test_every_box_and_arrow_of_the_svg_has_a_title() -> None:
     assert all(titles)
 
 
+@pytest.mark.parametrize("engine", drawing.ENGINES)
+@pytest.mark.parametrize("view", ["forward", "both"])
+def test_a_parameter_inside_of_a_box_has_a_title_of_its_own(view: str, engine: str) -> None:
+    try:
+        drawing.find(engine)
+    except MissingDependencyError as absent:
+        pytest.skip(str(absent))
+    g = viz.graph(residual_loss()[1], view=view, color="flops", engine=engine)
+    place = {f"n{i}": n for i, n in enumerate(g.picture.nodes)}
+    space = "{http://www.w3.org/2000/svg}"
+    rows = [e for e in ET.fromstring(g.to_svg()).iter(f"{space}g") if e.get("class") == "row"]
+    parameters = {n.id for n in g.picture.nodes if "parameter" in (n.kind, n.family)}
+    assert {place[row.attrib["id"]].id for row in rows} == parameters
+    for row in rows:
+        n = place[row.attrib["id"]]
+        shown = str(row.findtext(f"{space}text"))
+        assert shown.startswith(f"{row.findtext(f'{space}title')} {n.shape}")
+        assert str(n.shape) in str(row.findtext(f"{space}desc"))
+
+
+def test_a_title_stands_on_top_and_is_no_warning() -> None:
+    g = viz.graph(residual_loss()[1], title="small", max_nodes=24)
+    (banner,) = re.findall(r"label=<(<TABLE.*?</TABLE>)> labelloc=t", g.to_dot())
+    title, remark = re.findall(r"<TD([^>]*)>(.*?)</TD>", banner)
+    assert title == ("", '<FONT POINT-SIZE="14"><B>small</B></FONT>')
+    assert "BGCOLOR" in remark[0]
+    assert "max_nodes" in remark[1]
+
+
 def test_the_svg_is_read_in_order_of_execution() -> None:
     g = viz.graph(residual_loss()[1], fold="none")
     places = [int(i) for i in re.findall(r'<g id="n(\d+)" class="node"', g.to_svg())]

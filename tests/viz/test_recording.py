@@ -153,3 +153,16 @@ def test_an_overlay_is_drawn_with_its_scale() -> None:
     assert AMOUNTS[-1] in g.to_dot()
     assert "FLOP" in g.to_dot()
     assert "<svg" in g.to_svg()
+
+
+def test_a_box_tells_the_number_behind_its_colour() -> None:
+    model, loss = residual_loss()
+    loss.backward(retain_graph=True)
+    for view in ("forward", "both", "backward"):
+        g = viz.graph(loss, model, view=view, color="grad_norm")
+        told = [n for n in g.picture.nodes if n.kind == "gradient" and "grad_norm" in n.notes]
+        if view == "forward":
+            told = [n for n in g.picture.nodes if n.kind == "parameter"]
+        assert told
+        numbers = [f"|\u2202| {n.notes['grad_norm']:.3g}" for n in told]
+        assert [number for number in numbers if number not in g.to_dot()] == []

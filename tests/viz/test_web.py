@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import tinygrad_cnn as tg
 from tests.viz.networks import residual_loss
 from tinygrad_cnn import models, nn, viz
+from tinygrad_cnn.viz.looks import overlay
 
 pytest.importorskip("graphviz")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -115,6 +116,25 @@ def test_depth_view_search_overlay_steps_and_keys_work_in_a_browser(tmp_path: Pa
         seen.both = shown().length;
         document.querySelector('[data-view="forward"]').click();
 
+        document.querySelector('[data-depth="2"]').click();
+        const rows = () => [...document.querySelectorAll("#stage g.row")];
+        seen.rows = rows().map((row) => nodes[Number(row.id.slice(1))].id);
+        const row = rows()[0];
+        row.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+        seen.row = [title(), row.querySelector("title").textContent];
+        row.focus();
+        seen.rowFocused = document.activeElement === row;
+        at("overlay").value = "grad_norm";
+        at("overlay").dispatchEvent(new Event("change"));
+        seen.shades = rows().map((r) => r.querySelector(".face").getAttribute("fill"));
+        at("overlay").value = "";
+        at("overlay").dispatchEvent(new Event("change"));
+        type("head.bias");
+        seen.foundRow = document.getElementById("found").textContent;
+        const bright = shown().filter((g) => !g.classList.contains("dim"));
+        seen.bright = bright.map((g) => nodes[Number(g.id.slice(1))].name);
+        press("1");
+
         type("layers.2");
         seen.found = document.getElementById("found").textContent;
         press("Enter", document.getElementById("search"));
@@ -166,6 +186,12 @@ def test_depth_view_search_overlay_steps_and_keys_work_in_a_browser(tmp_path: Pa
     drawn = [n for n in whole.picture.nodes if n.kind != "parameter"]
     assert seen.pop("title") == "small"
     assert (seen.pop("full"), seen.pop("pressed")) == (len(drawn), "true")
+    parameters = [n.id for n in whole.picture.nodes if n.kind == "parameter"]
+    assert seen.pop("rows") == parameters
+    assert seen.pop("row") == ["weight", "weight"]
+    fills, _ = overlay(whole.picture.nodes, "grad_norm")
+    assert seen.pop("shades") == [fills[p] for p in parameters]
+    assert (seen.pop("foundRow"), seen.pop("bright")) == ("1 found", ["head"])
     assert seen["start"] == seen.pop("again") < seen.pop("both")
     assert seen.pop("start") < len(drawn)
     assert (seen.pop("found"), seen.pop("hit")) == ("1 found", "layers.2")

@@ -111,12 +111,15 @@ class _Writer:
         return str(g.source)
 
     def _banner(self) -> dict[str, str]:
-        lines = [self.options.title] if self.options.title else []
-        lines += self.picture.remarks
-        if not lines:
-            return {}
+        """The title, and below it the remarks, each in a frame that is seen at once."""
         cell = 'BORDER="1" COLOR="#8A7400" BGCOLOR="#FFF3B0"'
-        rows = "".join(f"<TR><TD {cell}>{html(line, 160)}</TD></TR>" for line in lines)
+        cells = [f"<TD {cell}>{html(remark, 160)}</TD>" for remark in self.picture.remarks]
+        if self.options.title:
+            words = f'<FONT POINT-SIZE="14"><B>{html(self.options.title, 160)}</B></FONT>'
+            cells.insert(0, f"<TD>{words}</TD>")
+        if not cells:
+            return {}
+        rows = "".join(f"<TR>{cell}</TR>" for cell in cells)
         label = f'<<TABLE BORDER="0" CELLPADDING="4">{rows}</TABLE>>'
         return {"label": label, "labelloc": "t", "fontsize": "11"}
 

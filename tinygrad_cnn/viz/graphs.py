@@ -193,7 +193,8 @@ def graph(
     annotate   what to write in the boxes: shape, dtype, parameters, saved (bytes kept for the
                gradient), flops, grad_norm; and, with a record, time, stats, source. What was asked
                for and not measured is missing, and a line above the picture says why.
-    color      one of saved, flops, parameters, grad_norm, time, backward_time: fills show how much
+    color      one of saved, flops, parameters, grad_norm, time, backward_time: the fill shows how
+               much, and the number stands in the box
     record     what viz.record() measured; inside of its block, and after it, found by itself
     legend     whether to explain the picture below it
     title      a line above it
@@ -213,14 +214,15 @@ def graph(
     """
     outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     _check(outputs, view, depth, fold, hops, annotate, color)
+    told = tuple(annotate) if color in annotate or not color else (*annotate, color)
     picture = views.name_lone_ops(read(outputs, model, inputs, record or active()))
-    remarks = (*picture.remarks, *unknown(picture.nodes, (*annotate, color)))
+    remarks = (*picture.remarks, *unknown(picture.nodes, told))
     picture = views.mark_skips(replace(picture, remarks=remarks))
     if fold == "auto":
         picture = folding.fold(picture)
     every = max(views.depths(picture).values()) + 1
     plan = Plan(picture, every if depth is None else depth, closed, view, focus, hops, max_nodes)
-    return Graph(plan.picture(), Options(tuple(annotate), color, legend, title), engine, plan)
+    return Graph(plan.picture(), Options(told, color, legend, title), engine, plan)
 
 
 def _check(

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from html import unescape
 
 from tinygrad_cnn.viz.dot import description, heading
 from tinygrad_cnn.viz.metrics import width
-from tinygrad_cnn.viz.picture import Picture
+from tinygrad_cnn.viz.picture import Node, Picture
+from tinygrad_cnn.viz.views import held_inside
 from tinygrad_cnn.viz.words import UNPRINTABLE, shape_text
 
-_GROUP = re.compile(r'<g id="([nes])(\d+)" class="(node|edge|cluster)">\s*<title>[^<]*</title>')
-
-
+_GROUP = r'<g id="(?P<kind>[nes])(?P<number>\d+)" class="(?P<class>\w+)">\s*<title>[^<]*</title>'
+# A parameter in the box of its op: a cell of a table, filled and outlined, with one line of text.
+_ROW = (
+    r'(?P<row><polygon fill="[^"]*" stroke="(?:none|transparent)" points="[^"]*"/>\s*'
+    r'<polygon fill="none" [^>]*/>\s*<text [^>]*>[^<]*</text>)'
+)
+_PART = re.compile(f"{_GROUP}|{_ROW}")
 # Graphviz writes the family that it measured and a generic one; these have the same widths.
 _FONTS = "Helvetica,Arial,Arimo,Liberation Sans,Nimbus Sans,sans-serif"
 _TEXT = re.compile(
@@ -24,15 +30,28 @@ _TEXT = re.compile(
 def accessible(svg: str, picture: Picture) -> str:
     """The SVG with titles that say what each box, arrow and frame is, and a description of all.
 
-    Graphviz titles are the names n0, n1 ... of the DOT text.
+    Node i, edge i and scope i are the groups n<i>, e<i> and s<i>; so are the parameters that are
+    lines in the box of an op.
     """
+    number = {n.id: i for i, n in enumerate(picture.nodes)}
     names = {n.id: heading(n) for n in picture.nodes}
+    _, held = held_inside(picture)
+    rows: Iterator[Node] = iter(())
 
     def told(match: re.Match[str]) -> str:
-        kind, i, group = match[1], int(match[2]), match[3]
+        nonlocal rows
+        n: Node | None
+        if match["row"]:
+            n = next(rows, None)
+            if n is None:  # a swatch of the legend
+                return match[0]
+            head = _group(f"n{number[n.id]}", "row", "img", names[n.id], description(n))
+            return f"{head}{match['row']}</g>"
+        kind, i, role = match["kind"], int(match["number"]), "img"
         if kind == "n":
             n = picture.nodes[i]
-            title, words = heading(n), description(n)
+            rows, title, words = iter(held.get(n.id, ())), names[n.id], description(n)
+            role = "group" if n.id in held else "img"  # nothing inside of an image is read aloud
         elif kind == "e":
             e = picture.edges[i]
             title = f"{names[e.source]} to {names[e.target]}"
@@ -40,10 +59,9 @@ def accessible(svg: str, picture: Picture) -> str:
         else:
             s = picture.scopes[i]
             title, words = s.path or s.name, f"{s.module}, {s.parameters} parameters"
-        head = f'<g id="{kind}{i}" class="{group}" role="img">'
-        return f"{head}<title>{_xml(title)}</title><desc>{_xml(words)}</desc>"
+        return _group(f"{kind}{i}", match["class"], role, title, words)
 
-    svg = _TEXT.sub(_fitted, _GROUP.sub(told, svg))
+    svg = _TEXT.sub(_fitted, _PART.sub(told, svg))
     head = f"computation graph: {len(picture.nodes)} nodes, {len(picture.edges)} edges"
     steps = "; ".join(n.name for n in picture.nodes if n.kind in ("op", "module"))
     return re.sub(
@@ -52,6 +70,11 @@ def accessible(svg: str, picture: Picture) -> str:
         svg,
         count=1,
     )
+
+
+def _group(id_: str, kind: str, role: str, title: str, words: str) -> str:
+    head = f'<g id="{id_}" class="{kind}" role="{role}">'
+    return f"{head}<title>{_xml(title)}</title><desc>{_xml(words)}</desc>"
 
 
 def _fitted(match: re.Match[str]) -> str:

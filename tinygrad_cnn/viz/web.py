@@ -19,7 +19,6 @@ from tinygrad_cnn.viz import notes
 from tinygrad_cnn.viz.dot import heading
 from tinygrad_cnn.viz.looks import overlay
 from tinygrad_cnn.viz.picture import Node, Picture
-from tinygrad_cnn.viz.views import held_inside
 from tinygrad_cnn.viz.words import UNPRINTABLE, shape_text
 
 
@@ -67,13 +66,12 @@ def _told(picture: Picture) -> dict[str, Any]:
     for e in picture.edges:
         sources[e.target].append(place[e.source])
         targets[e.source].append(place[e.target])
-    _, rows = held_inside(picture)
     return {
         "nodes": [
             {
                 "id": n.id,
                 "name": heading(n),
-                "text": _searched(n, rows.get(n.id, [])),
+                "text": " ".join([n.id, n.notes.get("path", ""), n.name, n.op, n.detail]),
                 "facts": _facts(n),
                 "from": list(dict.fromkeys(sources[n.id])),
                 "to": list(dict.fromkeys(targets[n.id])),
@@ -83,11 +81,6 @@ def _told(picture: Picture) -> dict[str, Any]:
         ],
         "overlays": {key: _overlay(picture, key) for key in notes.OVERLAYS if _has(picture, key)},
     }
-
-
-def _searched(n: Node, rows: list[Node]) -> str:
-    path = n.notes.get("path", "")
-    return " ".join([n.id, path, n.name, n.op, n.detail, *(held.id for held in rows)])
 
 
 def _facts(n: Node) -> list[tuple[str, str]]:

@@ -6,8 +6,9 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const at = (id) => document.getElementById(id);
 const stage = at("stage");
+const BOXES = "g.node[id^=n], g.row";  // not the headings of frames; a parameter is a row of its op
 const state = { depth: data.start.depth, view: data.start.view, step: -1, selected: null, timer: 0 };
-let svg = null, nodes = [], groups = new Map(), place = { x: 0, y: 0, scale: 1 };
+let svg = null, nodes = [], groups = new Map(), faces = new Map(), place = { x: 0, y: 0, scale: 1 };
 
 function element(tag, text, attributes = {}) {
   const made = document.createElement(tag);
@@ -27,18 +28,20 @@ function show() {
   svg = stage.querySelector("svg");
   nodes = picture().nodes;
   groups = new Map();
-  for (const group of svg.querySelectorAll("g.node")) {
-    if (!/^n\d+$/.test(group.id)) continue;
+  faces = new Map();
+  for (const group of svg.querySelectorAll(BOXES)) {
     const node = nodes[Number(group.id.slice(1))];
     groups.set(node.id, group);
     group.setAttribute("tabindex", "0");
-    group.addEventListener("click", () => { if (!moved) select(node); });
+    group.addEventListener("click", (event) => {
+      event.stopPropagation();  // a parameter lies in the box of its op, which would be next
+      if (!moved) select(node);
+    });
     group.addEventListener("focus", () => intoView(group));
     const face = group.querySelector("polygon, ellipse, path");
-    if (face) {
-      face.classList.add("face");
-      face.dataset.fill = face.getAttribute("fill");
-    }
+    face.classList.add("face");
+    face.dataset.fill = face.getAttribute("fill");
+    faces.set(node.id, face);
   }
   for (const link of svg.querySelectorAll("a")) link.removeAttribute("href");
   state.step = -1;
@@ -56,8 +59,7 @@ function show() {
 function colour() {
   const overlay = picture().overlays[at("overlay").value];
   nodes.forEach((node, i) => {
-    const group = groups.get(node.id);
-    const face = group && group.querySelector(".face");
+    const face = faces.get(node.id);
     if (face) face.setAttribute("fill", overlay ? overlay.fills[i] || "#FFFFFF" : face.dataset.fill);
   });
   at("scale").replaceChildren(...(overlay ? overlay.scale : []).map(([fill, words]) => {
@@ -130,11 +132,9 @@ function search() {
   const wanted = at("search").value.trim().toLowerCase();
   hits = wanted ? nodes.filter((node) => node.text.toLowerCase().includes(wanted) && groups.has(node.id)) : [];
   hit = -1;
-  for (const [id, group] of groups) {
-    const found = hits.some((node) => node.id === id);
-    group.classList.toggle("hit", found);
-    group.classList.toggle("dim", Boolean(wanted) && !found);
-  }
+  for (const [id, face] of faces) face.classList.toggle("hit", hits.some((node) => node.id === id));
+  for (const group of svg.querySelectorAll("g.node[id^=n]"))
+    group.classList.toggle("dim", Boolean(wanted) && !group.querySelector(".hit"));
   at("found").textContent = wanted ? `${hits.length} found` : "";
 }
 
@@ -154,12 +154,12 @@ function select(node) {
   state.selected = node;
   const details = at("details");
   details.replaceChildren();
-  for (const group of groups.values()) group.classList.remove("now");
+  for (const face of faces.values()) face.classList.remove("now");
   if (!node) {
     details.append(element("h2", "click a box"), help());
     return;
   }
-  if (groups.has(node.id)) groups.get(node.id).classList.add("now");
+  faces.get(node.id)?.classList.add("now");
   details.append(element("h2", node.name));
   const list = document.createElement("dl");
   for (const [term, words] of node.facts) list.append(element("dt", term), element("dd", words));
@@ -252,7 +252,7 @@ at("fit").addEventListener("click", fit);
 
 document.addEventListener("keydown", (event) => {
   if (event.target.matches("input, select") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const group = event.target.closest && event.target.closest("g.node");
+  const group = event.target.closest && event.target.closest(BOXES);
   const button = event.target.matches("button");
   if (event.key === "Enter" && group) select(nodes[Number(group.id.slice(1))]);
   else if (event.key === " " && !button) play();
