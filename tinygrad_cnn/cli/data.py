@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Describe, and export what was asked for."""
-    source = sources.load(arguments.data_dir, arguments.full)
+    source = sources.load(arguments.data_dir, arguments.full, arguments.dataset or "mnist")
     print(describe(source))
     if arguments.sheet:
         write_atomic(arguments.sheet, _sheet(source.train))

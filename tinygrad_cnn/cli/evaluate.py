@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _source(arguments: argparse.Namespace, config: dict[str, Any]) -> sources.Source:
     """What the options or the environment ask for, else what the run was trained with."""
     trained = config.get("data", {})
-    dataset = trained.get("dataset", "mnist")
+    dataset = arguments.dataset or trained.get("dataset", "mnist")
     if arguments.data_dir or arguments.full or os.environ.get(DATA_VARIABLE):
         return sources.load(arguments.data_dir, arguments.full, dataset)
     return sources.load(trained.get("data_dir", ""), trained.get("full", False), dataset)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tinygrad_cnn.train.sources import DATASETS
+
 RUNS = Path("runs")
 
 
@@ -17,6 +19,11 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="folder of MNIST's four files, a mnist.npz, or a label-first .csv; default: the "
         "folder that TINYGRAD_CNN_DATA names, else the 10,000 digits inside the package",
+    )
+    group.add_argument(
+        "--dataset",
+        metavar="NAME",
+        help=f"{', '.join(DATASETS)}; default: the recipe's or the run's, mnist",
     )
     group.add_argument(
         "--full",

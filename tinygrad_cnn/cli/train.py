@@ -92,7 +92,7 @@ def _opening(recipe: Recipe, source: sources.Source) -> str:
 
 
 def _changes(arguments: argparse.Namespace) -> dict[str, str]:
-    names = [flag.removeprefix("--").replace("-", "_") for flag, _, _ in FLAGS]
+    names = [flag.removeprefix("--").replace("-", "_") for flag, _, _ in FLAGS] + ["dataset"]
     values = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in values.items() if value is not None}
     for text in arguments.changes:

@@ -43,6 +43,7 @@ class Recipe:
     expected   what the training reaches on the official test sets, as measured
     minutes    ... and how long it took
     images     what the network is built for: `fitted_to` sets it to what the data holds
+    adapted    settings that another data set calls for, by its name: see `on`
     """
 
     name: str
@@ -53,7 +54,8 @@ class Recipe:
     expected: Mapping[str, float] = field(default_factory=dict)
     minutes: float = 0.0
     images: Images = field(default=Images())
-    dataset: str = setting("mnist", "what to train on: mnist, fashion-mnist or cifar10")
+    adapted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    dataset: Literal["mnist", "fashion-mnist", "cifar10"] = setting("mnist", "what to train on")
     epochs: int = setting(30, "at most so many passes over the training set")
     batch_size: int = setting(64, "images in a batch")
     optimizer: Literal["sgd", "adam", "adamw"] = setting("sgd", "the rule of the steps")
@@ -99,6 +101,10 @@ class Recipe:
         """The network, its weights drawn from the recipe's seed."""
         manual_seed(self.seed)
         return self.build()
+
+    def on(self, dataset: str) -> Recipe:
+        """The same for another data set, with the settings that this one calls for."""
+        return replace(self, **{"dataset": dataset, **self.adapted.get(dataset, {})})
 
     def fitted_to(self, dataset: ArrayDataset) -> Recipe:
         """The same for a network that takes images like those of `dataset`, where it can."""
@@ -226,6 +232,8 @@ def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
     kinds = _kinds()
     own = network_options(recipe.network)
     values, options = {}, dict(recipe.options)
+    if "dataset" in changes:
+        recipe = recipe.on(_parse("dataset", changes["dataset"], kinds["dataset"]))
     for name, text in changes.items():
         if name in kinds:
             values[name] = _parse(name, text, kinds[name])

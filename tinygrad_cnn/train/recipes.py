@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 from tinygrad_cnn import models
 from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.models.study import Part
 from tinygrad_cnn.train.recipe import (
     SETTINGS,
     Recipe,
@@ -108,7 +109,84 @@ _DIGITS = (
     ),
 )
 
-RECIPES = {recipe.name: recipe for recipe in _DIGITS}
+# What the networks of the study share, so that only the networks differ.
+_STUDY: dict[str, Any] = {
+    "optimizer": "adam",
+    "lr": 2e-3,
+    "epochs": 10,
+    "batch_size": 128,
+    "schedule": "cosine",
+    "patience": None,
+    "validation": 0.05,
+}
+_PHOTOS = {
+    "cifar10": {"shift": 4.0, "rotate": 0.0},
+    "fashion-mnist": {"shift": 1.0, "rotate": 0.0},
+}
+
+
+def _study(name: str, summary: str, network: Any, /, **changes: Any) -> Recipe:
+    return Recipe(f"study-{name}", summary, network, **{"adapted": _PHOTOS, **_STUDY, **changes})
+
+
+_NETWORKS = (
+    _study(
+        "dense",
+        "fully connected, 512 - 256",
+        models.FullyConnected,
+        adapted={name: {**settings, "shift": 0.0} for name, settings in _PHOTOS.items()},
+    ),
+    _study("cnn", "three convolutions, 32 - 64 - 128, pooling after each", models.SimpleCNN),
+    _study("residual", "residual blocks of 32, 64 / 2 and 64 channels", models.ResidualCNN),
+    *(
+        _study(
+            f"kernel-{'+'.join(map(str, kernels))}",
+            f"cnn with kernels of {' and '.join(map(str, kernels))}",
+            models.SimpleCNN,
+            options={"kernels": kernels},
+        )
+        for kernels in ((5,), (7,), (1, 3))
+    ),
+    *(
+        _study(
+            f"depth-{depth}{'-residual' if residual else ''}",
+            f"{depth} convolutions{' with residual connections' if residual else ''}, no norms",
+            models.DeepCNN,
+            options={"depth": depth, "residual": residual},
+        )
+        for depth, residual in ((2, False), (4, False), (6, False), (6, True))
+    ),
+    *(
+        _study(
+            f"own-{part}",
+            f"cnn with {part} of one's own",
+            models.SimpleCNN,
+            options={"own": part},
+        )
+        for part in get_args(Part)
+        if part != "none"
+    ),
+    *(
+        _study(
+            f"block-{block}",
+            f"three {block} residual blocks",
+            models.BlockCNN,
+            options={"block": block},
+        )
+        for block in ("basic", "bottleneck", "wide")
+    ),
+    _study(
+        "regularised",
+        "cnn with BatchNorm, dropout, decoupled weight decay, label smoothing",
+        models.SimpleCNN,
+        options={"batch_norm": True, "dropout": 0.3},
+        optimizer="adamw",
+        weight_decay=1e-2,
+        label_smoothing=0.05,
+    ),
+)
+
+RECIPES = {recipe.name: recipe for recipe in (*_DIGITS, *_NETWORKS)}
 DEFAULT = "mnist-leaky"
 
 
