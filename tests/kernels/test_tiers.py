@@ -301,6 +301,7 @@ def test_a_second_call_does_not_write_into_the_result_of_the_first(tier):
     [
         ({"OMP_NUM_THREADS": "3"}, 3),
         ({"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "5"}, 5),
+        ({"OPENBLAS_NUM_THREADS": "1", "TINYGRAD_CNN_THREADS": "2"}, 2),
         ({"OMP_NUM_THREADS": "64"}, workers.MOST),
         ({"OMP_NUM_THREADS": "many"}, None),
         ({"OMP_NUM_THREADS": "0"}, None),
@@ -308,7 +309,7 @@ def test_a_second_call_does_not_write_into_the_result_of_the_first(tier):
     ],
 )
 def test_there_are_as_many_threads_as_blas_is_told_to_use(monkeypatch, variables, expected):
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TINYGRAD_CNN_THREADS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -23,8 +23,11 @@ GRAIN = 1 << 19  # elements to work on, below which waking a thread costs more
 
 @cache
 def threads() -> int:
-    """How many threads share the work: what BLAS is told, else the cores this process may use."""
-    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    """How many threads share the work: as the environment says, else the cores there are to use.
+
+    What BLAS is told holds here too; TINYGRAD_CNN_THREADS tells the kernels something else.
+    """
+    for variable in ("TINYGRAD_CNN_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(variable, "")
         if value.isdecimal() and int(value):
             return min(int(value), MOST)
