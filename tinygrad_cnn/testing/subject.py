@@ -146,7 +146,7 @@ class Subject:
         """run() with the library's generator seeded, in a context that keeps its modes inside."""
 
         def seeded() -> T:
-            if self._draws:
+            if self.draws:
                 manual_seed(self.seed)
             with np.errstate(all="ignore"):  # a stencil may leave the domain of f
                 return run()
@@ -154,7 +154,7 @@ class Subject:
         return copy_context().run(seeded)
 
     @cached_property
-    def _draws(self) -> bool:
+    def draws(self) -> bool:
         """Whether f draws random numbers: where it does not, there is nothing to seed."""
 
         def changed() -> bool:
@@ -168,7 +168,8 @@ class Subject:
 
     def run(self, xs: Sequence[np.ndarray]) -> Any:
         """What f returns at xs, with nothing recorded."""
-        values = xs if self.vjp is not None else [wrap(x, None) for x in xs]
+        copies = [x.copy(order="K") for x in xs]  # f may write into what it is given
+        values = copies if self.vjp is not None else [wrap(x, None) for x in copies]
         args = self.arguments(values)
         with no_grad():
             return self.isolated(lambda: self.f(*args))
@@ -176,7 +177,7 @@ class Subject:
     def value(self, xs: Sequence[np.ndarray]) -> Value:
         """f at xs, flattened, with its branches."""
         witness = Witness()
-        assert self._draws in (False, True)  # found out before anybody watches
+        assert self.draws in (False, True)  # found out before anybody watches
         with observe(witness):
             ys = float_outputs(self.run(xs))
         y = flat(ys)
@@ -264,10 +265,11 @@ class Subject:
         ]
 
     def _pull_bare(self, xs: Sequence[np.ndarray]) -> Pull:
-        args, vjp = self.arguments(xs), self.vjp
+        vjp = self.vjp
         assert vjp is not None
 
         def pull(g: Any) -> Arrays:
+            args = self.arguments([x.copy(order="K") for x in xs])
             upstream = self._as_returned(self._parts(g))
             return self._checked(self.isolated(lambda: vjp(upstream, *args)), xs)
 
@@ -283,6 +285,12 @@ class Subject:
     def _checked(self, returned: Any, xs: Sequence[np.ndarray]) -> Arrays:
         """What vjp returned, as one gradient of the right shape for each place."""
         gradients = list(returned) if isinstance(returned, tuple | list) else [returned]
+        for G in gradients:
+            if G is not None and _array(G).dtype.kind not in "fciub":
+                raise WrongGradientShape(
+                    f"vjp returned {_indefinite(G)}; return a tuple of arrays, one gradient for "
+                    f"each input, None where there is none"
+                )
         if len(gradients) == len(self.inputs):
             gradients = [gradients[i] for i in self.places]
         if len(gradients) != len(xs):
@@ -406,7 +414,7 @@ def size_of(x: np.ndarray) -> float:
     if largest == 0.0:
         return 1.0
     mean = largest * float(np.sqrt(np.mean((finite / largest) ** 2)))
-    return float(2.0 ** np.clip(np.round(np.log2(mean)), -300, 300))
+    return float(2.0 ** np.clip(np.round(np.log2(mean)), -960, 960))
 
 
 def _spread(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
@@ -427,6 +435,13 @@ def direction(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
 def element(x: np.ndarray, i: int) -> tuple[int, ...]:
     """The index of the i-th element of x, in C order."""
     return tuple(int(j) for j in np.unravel_index(i, x.shape))
+
+
+def _indefinite(returned: Any) -> str:
+    kind = type(returned).__name__
+    article = "an" if kind[0] in "aeiou" else "a"
+    dtype = f" of dtype {returned.dtype}" if isinstance(returned, np.ndarray) else ""
+    return f"{article} {kind}{dtype}"
 
 
 def _about_shapes(label: str, got: tuple[int, ...], want: tuple[int, ...]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinygrad_cnn.core.tensor import Tensor
-from tinygrad_cnn.testing.blame import mismatch
+from tinygrad_cnn.testing.blame import blaming, mismatch
 from tinygrad_cnn.testing.report import GradientMismatch
 from tinygrad_cnn.testing.subject import Arrays, Subject, element, float_outputs
 
@@ -36,13 +36,24 @@ def terms_of(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
     return float(sum(np.sum(np.abs(x * y)) for x, y in zip(a, b, strict=True)))
 
 
-def allowed_gap(subject: Subject, compute: Callable[[Arrays], np.ndarray], terms: float) -> float:
-    """How far two ways of computing the same number may be apart: rounding, and its effects."""
-    here = compute(subject.xs)
-    moved = [np.abs(compute(xs) - here).max() for xs in rounded(subject, subject.xs)]
-    moved = [m for m in moved if np.isfinite(m)]
-    eps = max(subject.eps_in, subject.eps_out)
-    return float(256 * eps * (terms + np.abs(here).max()) + 8 * max(moved, default=0.0))
+def must_be_one_number(
+    subject: Subject, name: str, summary: str, sides: Callable[[Arrays], tuple[float, float, float]]
+) -> None:
+    """The two numbers that `sides` gives are equal up to rounding; its third is their terms."""
+    with blaming(subject, name):
+        left, right, terms = sides(subject.xs)
+        eps = max(subject.eps_in, subject.eps_out)
+        allowed = 256 * eps * (terms + max(abs(left), abs(right)))
+        if abs(left - right) <= allowed:
+            return
+        for xs in rounded(subject, subject.xs):
+            there = sides(xs)
+            moved = [abs(there[0] - left), abs(there[1] - right)]
+            allowed += 8 * max((m for m in moved if np.isfinite(m)), default=0.0)
+    if not abs(left - right) <= allowed:
+        raise mismatch(
+            subject, name, summary, analytic=left, numeric=right, uncertainty=float(allowed)
+        )
 
 
 def rounded(subject: Subject, xs: Arrays) -> Iterator[Arrays]:
@@ -82,7 +93,7 @@ def must_agree(
         for moved in rounded(subject, xs):
             for t, a, b in zip(allowed, compute(moved), here, strict=True):
                 step = np.abs(a - b)
-                t += 8 * np.where(np.isfinite(step), step, 0.0)
+                t += 8 * step[np.isfinite(step)].max(initial=0.0)
     for k, (a, b, t) in enumerate(zip(found, expected, allowed, strict=True)):
         inside = within(a, b, t)
         if not inside.all():

@@ -42,32 +42,33 @@ def accumulation(subject: Subject) -> Outcome:
 
 
 def _compare_aliased(subject: Subject, i: int, j: int, g: np.ndarray) -> None:
-    xs = [subject.xs[i] if k == j else x for k, x in enumerate(subject.xs)]
-    apart = [x.copy() for x in xs]
+    apart = [subject.xs[i].copy() if k == j else x for k, x in enumerate(subject.xs)]
     ys = tried(lambda: float_outputs(subject.run(apart)))
     if ys is None or [y.shape for y in ys] != [y.shape for y in subject.outputs]:
         return
+    one_leaf = subject.vjp is None  # where there are none, the two gradients stay apart
+    rest = [k for k in range(len(apart)) if k not in (i, j)]
+
+    def together(G: Arrays) -> Arrays:
+        return [G[i] + G[j], *(G[k] for k in rest)] if one_leaf else G
+
+    def aliased(xs: Arrays) -> Arrays:
+        xs = [xs[i] if k == j else x for k, x in enumerate(xs)]
+        return _through_one_leaf(subject, xs, i, j, g) if one_leaf else subject.gradient(xs, g)
+
     with blaming(subject, "accumulation"):
-        expected = subject.gradient(apart, g)
-        if subject.vjp is not None:
-            found = subject.gradient(xs, g)
-        else:
-            expected = [
-                expected[i] + expected[j],
-                *(e for k, e in enumerate(expected) if k not in (i, j)),
-            ]
-            found = _through_one_leaf(subject, xs, i, j, g)
-    places = [i, *(k for k in range(len(xs)) if k not in (i, j))] if subject.vjp is None else None
+        parts, found = subject.gradient(apart, g), aliased(apart)
     must_agree(
         subject,
         "accumulation",
         f"with one array as {subject.label(i)} and {subject.label(j)}, the gradient is not that of "
         f"two equal arrays",
         found,
-        expected,
-        lambda moved: expected,
-        [np.abs(e) for e in expected],
-        places=places,
+        together(parts),
+        aliased,
+        together([np.abs(G) for G in parts]),
+        places=[i, *rest] if one_leaf else None,
+        at=apart,
     )
 
 
