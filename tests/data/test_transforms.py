@@ -5,10 +5,16 @@ from hypothesis import strategies as st
 
 from tinygrad_cnn.data import (
     Compose,
+    Cutout,
     EmbeddedMNIST,
     Normalize,
     RandomAffine,
+    RandomCrop,
+    RandomFlip,
+    RandomLight,
+    RandomNoise,
     RandomShift,
+    RandomThickness,
     ToFloat,
     resample,
 )
@@ -25,12 +31,13 @@ def images(*shape, seed=0):
     return rng(seed).random(shape, dtype=np.float32)
 
 
-def resample_pixel_by_pixel(x, inverse):
+def resample_pixel_by_pixel(x, inverse, bend):
     """The definition: one output pixel after the other, its four neighbours weighted by area."""
     H, W = x.shape[2:]
     y = np.zeros(x.shape)
     for n, c, i, j in np.ndindex(*x.shape):
         u, v = inverse[n] @ [j - (W - 1) / 2, i - (H - 1) / 2, 1] + [(W - 1) / 2, (H - 1) / 2]
+        u, v = (u, v) + bend[n, :, i, j]
         for row in (int(np.floor(v)), int(np.floor(v)) + 1):
             for column in (int(np.floor(u)), int(np.floor(u)) + 1):
                 if 0 <= row < H and 0 <= column < W:
@@ -49,7 +56,11 @@ def resample_pixel_by_pixel(x, inverse):
 )
 def test_resampling_agrees_with_its_definition(shape, seed):
     x, inverse = images(*shape, seed=seed), rng(seed).normal(size=(shape[0], 2, 3))
-    np.testing.assert_allclose(resample(x, inverse), resample_pixel_by_pixel(x, inverse), atol=2e-5)
+    bend = rng(seed + 1).normal(size=(shape[0], 2, *shape[2:])).astype(np.float32)
+    expected = resample_pixel_by_pixel(x, inverse, bend)
+    np.testing.assert_allclose(resample(x, inverse, bend), expected, atol=2e-5)
+    expected = resample_pixel_by_pixel(x, inverse, 0 * bend)
+    np.testing.assert_allclose(resample(x, inverse), expected, atol=2e-5)
 
 
 def test_resampling_agrees_with_scipy():
@@ -153,8 +164,20 @@ def test_positive_angles_turn_clockwise_and_translation_moves_right_and_down():
     assert np.unravel_index(moved[0, 0].argmax(), (9, 9)) == (3, 7)
 
 
-@pytest.mark.parametrize("transform", [RandomAffine(15, 2, (0.9, 1.1), 5), RandomShift(2)])
-@pytest.mark.parametrize("shape", [(5, 28, 28), (5, 1, 28, 28), (5, 3, 8, 12)])
+RANDOM = [
+    RandomAffine(15, 2, (0.9, 1.1), 5, 1),
+    RandomShift(2),
+    RandomCrop(8, padding=2),
+    RandomFlip(),
+    Cutout(4),
+    RandomThickness(),
+    RandomLight((0.7, 1), 0.2),
+    RandomNoise(),
+]
+
+
+@pytest.mark.parametrize("transform", RANDOM, ids=repr)
+@pytest.mark.parametrize("shape", [(5, 8, 8), (5, 1, 8, 8), (5, 3, 8, 8)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_random_transforms_keep_shape_and_kind_and_leave_their_input_alone(transform, shape, dtype):
     x = (255 * images(*shape)).astype(dtype)
@@ -165,9 +188,9 @@ def test_random_transforms_keep_shape_and_kind_and_leave_their_input_alone(trans
     assert not np.array_equal(y, x)
 
 
-@pytest.mark.parametrize("transform", [RandomAffine(15, 2, (0.9, 1.1), 5), RandomShift(2)])
+@pytest.mark.parametrize("transform", RANDOM, ids=repr)
 def test_a_random_transform_is_a_function_of_the_seed(transform):
-    x = images(6, 1, 28, 28)
+    x = images(30, 1, 8, 8)
     first, again, other = (transform(x, rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -196,6 +219,7 @@ def test_augmented_digits_keep_their_ink():
         {"degrees": -1},
         {"translate": -1},
         {"shear": 90},
+        {"bend": -1},
         {"scale": (0, 1)},
         {"scale": (1.1, 0.9)},
     ],
@@ -203,6 +227,146 @@ def test_augmented_digits_keep_their_ink():
 def test_an_affine_map_that_cannot_be_is_refused(options):
     with pytest.raises(ConfigError, match="RandomAffine"):
         RandomAffine(**options)
+
+
+# ---- bending
+
+
+def test_a_bend_is_smooth_and_as_strong_as_asked():
+    d = RandomAffine(bend=1.5).bends((2000, 1, 28, 28), rng())
+    assert d.shape == (2000, 2, 28, 28)
+    assert d.std() == pytest.approx(1.5, rel=0.05)
+    assert abs(d.mean()) < 0.05
+    slopes = np.abs(np.diff(d, axis=3))
+    assert slopes.mean() < 0.2 * 1.5  # neighbours move together: a stroke is bent, not torn
+
+
+def test_a_bend_moves_ink_and_makes_none():
+    digits = EmbeddedMNIST(train=False).images[:500]
+    bent = RandomAffine(bend=1)(digits, rng())
+    assert bent.sum() / digits.sum() == pytest.approx(1, abs=0.02)
+    assert np.abs(bent.astype(float) - digits).mean() > 5
+
+
+# ---- crops, flips, squares
+
+
+def test_crops_take_every_place_of_the_padded_image():
+    x = np.arange(1, 13, dtype=np.uint8).reshape(1, 3, 4).repeat(3000, axis=0)
+    padded = np.pad(x[0], 1)
+    windows = {padded[i : i + 2, j : j + 2].tobytes() for i in range(4) for j in range(5)}
+    assert {y.tobytes() for y in RandomCrop(2, padding=1)(x, rng())} == windows
+
+
+def test_a_crop_keeps_the_channels_of_a_pixel_together():
+    x = np.arange(16, dtype=np.uint8).reshape(1, 1, 4, 4) + np.uint8([[[[0]], [[100]], [[200]]]])
+    y = RandomCrop(2)(x.repeat(50, axis=0), rng())
+    np.testing.assert_array_equal(y[:, 1] - y[:, 0], 100)
+    np.testing.assert_array_equal(y[:, 2] - y[:, 1], 100)
+
+
+@pytest.mark.parametrize("options", [{"size": 0}, {"size": 2.5}, {"size": 3, "padding": -1}])
+def test_a_window_that_cannot_be_is_refused(options):
+    with pytest.raises(ConfigError, match="RandomCrop: size is a whole number"):
+        RandomCrop(**options)
+
+
+def test_a_window_larger_than_the_padded_image_is_refused():
+    with pytest.raises(ShapeError, match="a window of 11 does not fit into 10, the images of 8"):
+        RandomCrop(11, padding=1)(images(2, 8, 9), rng())
+
+
+def test_a_flip_mirrors_left_and_right_in_the_share_asked_for():
+    x = images(4000, 3, 2, 5)
+    y = RandomFlip(0.3)(x, rng())
+    flipped = (y == x[..., ::-1]).all(axis=(1, 2, 3))
+    assert (flipped | (y == x).all(axis=(1, 2, 3))).all()
+    assert flipped.mean() == pytest.approx(0.3, abs=0.02)
+
+
+def test_a_flip_never_or_always_happens_if_told_so():
+    x = images(9, 4, 4)
+    np.testing.assert_array_equal(RandomFlip(0)(x, rng()), x)
+    np.testing.assert_array_equal(RandomFlip(1)(x, rng()), x[:, :, ::-1])
+    with pytest.raises(ConfigError, match="p is a probability"):
+        RandomFlip(1.5)
+
+
+@pytest.mark.parametrize("size", [1, 4, 5])
+def test_a_square_is_cut_out_of_every_channel_with_its_centre_anywhere(size):
+    covered = Cutout(size)(np.ones((4000, 2, 8, 10), np.uint8), rng()) == 0
+    np.testing.assert_array_equal(covered[:, 0], covered[:, 1])
+    corners = set()
+    for hole in covered[:, 0]:
+        rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
+        assert hole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+        assert len(rows) <= size
+        assert len(columns) <= size
+        corners.add((rows[0], rows[-1], columns[0], columns[-1]))
+    assert len(corners) == 80  # one for each pixel of 8 x 10 that the centre can be
+    with pytest.raises(ConfigError, match="Cutout: size"):
+        Cutout(0)
+
+
+# ---- pens and light
+
+
+class Drawn:
+    """A generator that gives the numbers it was made with, one for each image."""
+
+    def __init__(self, *values):
+        self.values = iter(values)
+
+    def uniform(self, low, high, size):
+        value = next(self.values)
+        assert low <= value <= high
+        return np.full(size, float(value))
+
+
+def test_thicker_and_thinner_strokes_are_dilated_and_eroded_by_a_cross():
+    x = np.zeros((1, 5, 5), np.float32)
+    x[0, 1:4, 2] = 1
+    thick = x.copy()
+    thick[0, 1:4, 1:4] = 1
+    thick[0, 0, 2] = thick[0, 4, 2] = 1
+    np.testing.assert_array_equal(RandomThickness()(x, Drawn(1)), thick)
+    np.testing.assert_array_equal(RandomThickness()(thick, Drawn(-1)), x)
+    np.testing.assert_array_equal(RandomThickness()(x, Drawn(0.25)), x + 0.25 * (thick - x))
+
+
+def test_half_a_thickness_changes_the_ink_both_ways():
+    digits = EmbeddedMNIST(train=False).images[:200].astype(float)
+    ratio = RandomThickness(0.5)(digits, rng()).sum(axis=(1, 2)) / digits.sum(axis=(1, 2))
+    assert ratio.min() < 0.8
+    assert ratio.max() > 1.2
+    with pytest.raises(ConfigError, match="twice for more"):
+        RandomThickness(1.5)
+
+
+def test_light_falls_off_along_its_direction():
+    x = np.full((1, 3, 5), 0.5, np.float32)
+    y = RandomLight((0.5, 0.8), 0.4)(x, Drawn(0.8, 0, 0.4))[0]  # from the left to the right
+    np.testing.assert_allclose(y[1], 0.5 * (0.8 + 0.4 * np.linspace(-1, 1, 5)), rtol=1e-6)
+    np.testing.assert_array_equal(y[0], y[2])
+    y = RandomLight((0.5, 0.8), 0.4)(x, Drawn(0.8, np.pi / 2, 0.4))[0]  # downwards
+    np.testing.assert_allclose(y[:, 2], [0.2, 0.4, 0.6], rtol=1e-6)
+
+
+def test_bytes_that_are_lit_too_brightly_stay_white():
+    assert (RandomLight((2, 2))(np.full((1, 2, 2), 200, np.uint8), rng()) == 255).all()
+    for options in ({"gain": (1, 0.5)}, {"slope": -1}):
+        with pytest.raises(ConfigError, match="RandomLight"):
+            RandomLight(**options)
+
+
+@pytest.mark.parametrize(("dtype", "white"), [(np.uint8, 255), (np.float32, 1)])
+def test_noise_is_of_the_strength_drawn_in_every_image(dtype, white):
+    x = np.full((2000, 1, 8, 8), white / 2, dtype)
+    stds = (RandomNoise(0.1)(x, rng()).astype(float) / white).std(axis=(1, 2, 3))
+    assert stds.max() == pytest.approx(0.1, rel=0.3)
+    assert stds.mean() == pytest.approx(0.05, rel=0.1)
+    with pytest.raises(ConfigError, match="RandomNoise: std"):
+        RandomNoise(-1)
 
 
 # ---- the others
@@ -262,7 +426,7 @@ def test_compose_applies_in_order_with_one_generator():
     assert repr(Compose(RandomShift(1))) == "Compose(RandomShift(pixels=1))"
 
 
-@pytest.mark.parametrize("transform", [RandomAffine(5), RandomShift(1), ToFloat()])
+@pytest.mark.parametrize("transform", [*RANDOM, ToFloat()], ids=repr)
 def test_a_single_image_is_refused_with_the_shape_that_is_taken(transform):
     with pytest.raises(ShapeError, match=r"\(N, H, W\) or \(N, C, H, W\), got \(28, 28\)"):
         transform(np.zeros((28, 28), np.uint8), rng())
