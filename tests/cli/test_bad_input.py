@@ -271,7 +271,7 @@ class TestDisk:
     def test_a_full_one_is_told_and_leaves_no_half_files(
         self, digits: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        rename, left = os.replace, 8
+        rename, left = os.replace, 9
 
         def replace(source: str, target: str) -> None:
             nonlocal left
@@ -289,6 +289,7 @@ class TestDisk:
             "config.json",
             "curves.png",
             "log.csv",
+            "report.html",
             "report.md",
             "summary.json",
         ]

@@ -65,7 +65,7 @@ class TestTrain:
         assert main(["train", "--epochs=1", f"--data-dir={digits}"]) == 0
         *_, accuracy, report, predict = capsys.readouterr().out.splitlines()
         assert re.match(r"Test accuracy +\d+\.\d\d% \(\d+ of 50;", accuracy)
-        assert report.split() == ["Report", "runs/mnist-leaky-1/report.md"]
+        assert report.split() == ["Report", "runs/mnist-leaky-1/report.html"]
         assert predict.endswith("tinygrad-cnn predict IMAGE.png --model runs/mnist-leaky-1")
 
     def test_runs_are_numbered(self, digits: Path) -> None:

@@ -315,6 +315,19 @@ class TestProgressBar:
         )  # the columns stand under their names
         assert len(head) <= 79
 
+    def test_huge_losses_and_tiny_rates_keep_the_columns(
+        self,
+        make_trainer: Make,
+        batches: Batches,
+        script: Scripted,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        losses = [3e38, 1e3, float("nan"), 0.1]
+        wild = script(train_loss=losses, val_loss=losses, lr=[1e30, 1e-12, 10.0, 1e-5])
+        make_trainer(wild, callbacks.ProgressBar()).fit(batches, batches, epochs=4)
+        lines = capsys.readouterr().out.splitlines()
+        assert len({len(line) for line in lines}) == 1
+
     def test_in_a_terminal_a_bar_shows_loss_accuracy_and_speed(
         self, make_trainer: Make, batches: Batches, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,38 @@ def test_another_architecture_names_the_first_parameter_and_both_shapes(path: Pa
         checkpoint.restore(path, model(5))
     for part in (str(path), "0.weight", "(3, 1, 3, 3)", "(5, 1, 3, 3)"):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused_by_name(path: Path, value: float) -> None:
+    spoilt = model()
+    next(iter(spoilt.parameters())).data[0] = value
+    checkpoint.save(path, spoilt, {}, {})
+    with pytest.raises(CheckpointError, match=r"0\.weight holds NaN or infinite values"):
+        checkpoint.restore(path, model())
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ([4, 3], "holds 1.bias, which the network has not"),
+        ([4, 3, 3, 3], "holds no 2.weight"),
+        ([4, 3, 2], r"1.weight has the shape (3, 3) here and (2, 3) in the network"),
+    ],
+)
+def test_a_complaint_speaks_of_files_and_networks_and_of_no_python(
+    path: Path, sizes: list[int], said: str
+) -> None:
+    def network(*sizes: int) -> nn.Sequential:
+        return nn.Sequential(*(nn.Linear(n, m) for n, m in pairwise(sizes)))
+
+    checkpoint.save(path, network(4, 3, 3), {}, {})
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.restore(path, network(*sizes))
+    message = str(caught.value)
+    assert said in message
+    assert "so these are the weights of another network" in message
+    assert "state_dict" not in message
 
 
 def test_a_model_that_was_refused_weights_keeps_its_own(path: Path) -> None:

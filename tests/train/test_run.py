@@ -100,7 +100,9 @@ def test_a_training_that_is_interrupted_at_once_still_leaves_a_whole_folder(
         "config.json",
         "log.csv",
         "best.safetensors",
+        "report.html",
         "report.md",
+        "summary.json",
     }
     assert "none: no epoch was finished" in (result.folder / "report.md").read_text()
 

@@ -64,9 +64,10 @@ def _source(arguments: argparse.Namespace, config: dict[str, Any]) -> sources.So
 def table(scores: Scores) -> str:
     """One line a class."""
     width = max(len("class"), *map(len, scores.dataset.classes))
-    lines = [f"{'class':<{width}}  precision   recall  F-score  images"]
+    lines = [f"{'class':<{width}}  precision   recall  F-score  one-vs-all  images"]
     for name, s in zip(scores.dataset.classes, metrics.class_scores(scores.confusion), strict=True):
         lines.append(
-            f"{name:<{width}}  {s.precision:9.2%}  {s.recall:7.2%}  {s.fscore:7.4f}  {s.support:6,}"
+            f"{name:<{width}}  {s.precision:9.2%}  {s.recall:7.2%}  {s.fscore:7.4f}  "
+            f"{s.accuracy:10.2%}  {s.support:6,}"
         )
     return "\n".join(lines)

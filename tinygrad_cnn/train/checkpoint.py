@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,15 +66,30 @@ def restore(path: str | os.PathLike[str], model: Module) -> Checkpoint:
     """Read a checkpoint and put its weights into `model`; returns it.
 
     Raises:
-        CheckpointError: the weights are those of another architecture: the first parameter that
-            does not fit is named, with both shapes.
+        CheckpointError: the weights are those of another architecture, or are not finite: the
+            first one at fault is named.
     """
     loaded = load(path)
-    try:
-        model.load_state_dict(loaded.weights)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
+    complaint = _misfit(model.state_dict(), loaded.weights)
+    if complaint:
+        raise CheckpointError(f"{path}: {complaint}")
+    model.load_state_dict(loaded.weights)
     return loaded
+
+
+def _misfit(own: Weights, given: Weights) -> str:
+    """Why the weights `given` are not for a network that has `own`; "" where they are."""
+    other = "so these are the weights of another network; give the file of a run of this one"
+    for name, array in own.items():
+        if name not in given:
+            return f"holds no {name}, {other}"
+        if given[name].shape != array.shape:
+            shapes = f"{given[name].shape} here and {array.shape} in the network"
+            return f"{name} has the shape {shapes}, {other}"
+        if not np.isfinite(given[name]).all():
+            return f"{name} holds NaN or infinite values; take another run, or train again"
+    unknown = next((name for name in given if name not in own), "")
+    return f"holds {unknown}, which the network has not, {other}" if unknown else ""
 
 
 def _json(path: str | os.PathLike[str], metadata: dict[str, str], key: str) -> JSON:
@@ -83,8 +97,8 @@ def _json(path: str | os.PathLike[str], metadata: dict[str, str], key: str) -> J
         value = json.loads(metadata[key])
     except (KeyError, ValueError) as error:
         raise CheckpointError(
-            f"{path}: its metadata hold no {key!r} that tinygrad_cnn wrote, so what built these "
-            f"weights is unknown; load {Path(path).name} with safetensors and call load_state_dict"
+            f"{path}: its metadata hold no {key!r} that tinygrad_cnn wrote, so which network these "
+            "weights are of is unknown; give the best.safetensors of a run"
         ) from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: its {key!r} is a {type(value).__name__}, not an object")

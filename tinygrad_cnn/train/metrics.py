@@ -21,6 +21,7 @@ class ClassScore(NamedTuple):
     recall: float
     fscore: float
     support: int
+    accuracy: float
 
 
 @dataclass(frozen=True)
@@ -70,15 +71,15 @@ def confusion_matrix(labels: Array, predictions: Array, classes: int) -> NDArray
 
 
 def class_scores(matrix: Array) -> list[ClassScore]:
-    """Precision, recall, F-score and support of every class of a confusion matrix.
+    """Precision, recall, F-score, support and one-vs-all accuracy of every class of a matrix.
 
         precision = hits / predicted                recall = hits / support
-        F = 2 hits / (predicted + support)
+        F = 2 hits / (predicted + support)          accuracy = (hits + true negatives) / all
 
     A class that never occurs, or is never predicted, scores 0 there: 0 / 0 counts as 0.
 
     >>> class_scores(np.array([[1, 0], [1, 1]]))[0]
-    ClassScore(precision=0.5, recall=1.0, fscore=0.6666666666666666, support=1)
+    ClassScore(precision=0.5, recall=1.0, fscore=0.666..., support=1, accuracy=0.666...)
     """
     hits, predicted, support = matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
     columns = (
@@ -86,6 +87,7 @@ def class_scores(matrix: Array) -> list[ClassScore]:
         _ratio(hits, support),
         _ratio(2 * hits, predicted + support),
         support.tolist(),
+        _ratio(matrix.sum() - predicted - support + 2 * hits, np.full(len(hits), matrix.sum())),
     )
     return [ClassScore(*row) for row in zip(*columns, strict=True)]
 

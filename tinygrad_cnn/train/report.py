@@ -1,4 +1,4 @@
-"""report.md: what a person wants to know first, first."""
+"""What a run reached, as a report: what a person wants to know first, first."""
 
 from __future__ import annotations
 
@@ -6,38 +6,59 @@ import json
 from typing import TYPE_CHECKING
 
 from tinygrad_cnn.train import metrics, recipes
+from tinygrad_cnn.train.document import (
+    Block,
+    Code,
+    Document,
+    Folded,
+    Heading,
+    Picture,
+    Points,
+    Table,
+    Text,
+)
 from tinygrad_cnn.train.recipe import as_text, changes
 from tinygrad_cnn.train.sources import flags
 
 if TYPE_CHECKING:
     from tinygrad_cnn.train.run import Result
 
+CAPTIONS = {
+    "curves.png": "Loss, accuracy and learning rate by epoch",
+    "confusion.png": "Confusion matrix: truth by rows, prediction by columns",
+    "errors.png": "The most confident mistakes",
+    "graph.svg": "Computation graph of the loss of one batch",
+}
 
-def markdown(result: Result, missing: dict[str, str]) -> str:
+
+def document(result: Result, missing: dict[str, str]) -> Document:
     """The report; `missing` says of each picture what it would have needed ("": it is there)."""
-    sections = [
-        _head(result),
-        _stopped(result),
-        _facts(result),
-        "## Learning curves",
-        _picture("curves.png", "Loss, accuracy and learning rate by epoch", missing),
-        "Training columns are means over the epoch on augmented digits; validation columns are "
-        "taken at its end on held-out ones. The numbers are in [log.csv](log.csv).",
-        "## What is taken for what",
-        _confusions(result),
-        _picture("confusion.png", "Confusion matrix", missing),
+    curves, confusion, errors, graph = (
+        Picture(name, caption, missing[name]) for name, caption in CAPTIONS.items()
+    )
+    blocks: list[Block] = [
+        Text(_stopped(result)),
+        Points(_first(result)),
+        Heading("What is taken for what"),
+        confusion,
         _classes(result),
-        "## Mistakes",
-        _picture("errors.png", "The most confident mistakes", missing),
-        "## Network",
-        f"```\n{result.model!r}\n```",
-        _picture("graph.svg", "Computation graph of the loss of one batch", missing),
-        "## Do it again",
-        _again(result),
-        "## Settings",
-        f"```json\n{json.dumps(result.config, indent=2)}\n```",
+        Heading("Mistakes"),
+        errors,
+        Heading("Learning"),
+        curves,
+        Text(
+            "Training curves are means over the epoch on augmented images; validation curves are "
+            "taken at its end on held-out ones. The numbers are in [log.csv](log.csv)."
+        ),
+        Heading("Do it again"),
+        Code(_again(result)),
+        Text("One seed gives the same weights, to the bit, on the same machine."),
+        Heading("Network and settings"),
+        Folded("The layers", [Code(repr(result.model))]),
+        Folded("The graph", [graph]),
+        Folded("All settings", [Code(json.dumps(result.config, indent=2), "json")]),
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    return Document(_title(result), blocks)
 
 
 def stop_sentence(result: Result) -> str:
@@ -61,67 +82,75 @@ def accuracy_sentence(result: Result) -> str:
     return f"{share} ({hits:,} of {total:,}; 95% interval {low:.1%} to {high:.1%})"
 
 
-def _head(result: Result) -> str:
-    return f"# {result.recipe.name}: {result.scores.accuracy:.2%} of the test set recognised"
+def confusions_sentence(result: Result, count: int = 5) -> str:
+    """What is most often taken for what."""
+    classes = result.scores.dataset.classes
+    found = metrics.top_confusions(result.scores.confusion, count)
+    pairs = [f"{classes[c.truth]} for {classes[c.prediction]} ({c.times})" for c in found]
+    return ", ".join(pairs) if pairs else "nothing is taken for anything else"
+
+
+def _title(result: Result) -> str:
+    return f"{result.recipe.name}: {result.scores.accuracy:.2%} of the test set recognised"
 
 
 def _stopped(result: Result) -> str:
     if result.stopped is None:
         return ""
     why = f" {result.stopped}." if str(result.stopped) else ""
-    return f"> **{stop_sentence(result)}.**{why} This report shows what was reached."
+    return f"**{stop_sentence(result)}.**{why} This report shows what was reached."
 
 
-def _facts(result: Result) -> str:
+def _first(result: Result) -> list[str]:
     data, best = result.config["data"], result.best
-    weights = f"[best.safetensors](best.safetensors), {_parameters(result):,} parameters"
-    rows = [
-        ("test accuracy", accuracy_sentence(result)),
-        ("test loss", f"{result.scores.loss:.4f}"),
-        (
-            "validation accuracy",
-            f"{best.val_accuracy:.2%} in epoch {best.epoch}, whose weights these are"
-            if best
-            else "none: no epoch was finished",
-        ),
-        ("training", f"{stop_sentence(result)}; {result.seconds:.0f} s"),
-        (
-            "data",
-            f"{data['train']:,} to train, {data['validation']:,} to validate, "
-            f"{data['test']:,} to test; {data['where']}",
-        ),
-        ("weights", weights),
-    ]
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
-
-
-def _picture(name: str, caption: str, missing: dict[str, str]) -> str:
-    return f"*No {name}: {missing[name]}.*" if missing[name] else f"![{caption}]({name})"
-
-
-def _confusions(result: Result) -> str:
-    classes = result.scores.dataset.classes
-    found = metrics.top_confusions(result.scores.confusion, count=5)
-    if not found:
-        return "Nothing is taken for anything else."
-    return (
-        "Most often: "
-        + ", ".join(
-            f"{classes[c.truth]} for {classes[c.prediction]} ({_count(c.times, 'time')})"
-            for c in found
-        )
-        + "."
+    parameters = sum(p.size for p in result.model.parameters())
+    validation = (
+        f"{best.val_accuracy:.2%} in epoch {best.epoch}, whose weights these are"
+        if best
+        else "none: no epoch was finished"
     )
-
-
-def _classes(result: Result) -> str:
-    head = "| class | precision | recall | F-score | images |\n|---|---:|---:|---:|---:|"
-    scores = metrics.class_scores(result.scores.confusion)
-    rows = [
-        f"| {name} | {s.precision:.2%} | {s.recall:.2%} | {s.fscore:.4f} | {s.support:,} |"
-        for name, s in zip(result.scores.dataset.classes, scores, strict=True)
+    speed = len(result.scores.dataset) / max(result.test_seconds, 1e-9)
+    return [
+        f"**test accuracy** {accuracy_sentence(result)}, loss {result.scores.loss:.4g}",
+        f"**most often taken for another** {confusions_sentence(result)}",
+        f"**time** {duration(result.seconds)} of training; {speed:,.0f} test images a second",
+        f"**training** {stop_sentence(result)}; validation accuracy {validation}",
+        f"**data** {data['train']:,} to train, {data['validation']:,} to validate, "
+        f"{data['test']:,} to test; {data['where']}",
+        f"**weights** [best.safetensors](best.safetensors), {parameters:,} parameters",
     ]
-    return "\n".join([head, *rows])
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> duration(42.3), duration(312), duration(5400)
+    ('42 s', '5 min 12 s', '1 h 30 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _classes(result: Result) -> Table:
+    scores = metrics.class_scores(result.scores.confusion)
+    names = result.scores.dataset.classes
+    head = ["class", "precision", "recall", "F-score", "one-vs-all", "images"]
+    rows = [
+        [
+            name,
+            f"{s.precision:.2%}",
+            f"{s.recall:.2%}",
+            f"{s.fscore:.4f}",
+            f"{s.accuracy:.2%}",
+            f"{s.support:,}",
+        ]
+        for name, s in zip(names, scores, strict=True)
+    ]
+    return Table(head, rows, right=head[1:])
 
 
 def _again(result: Result) -> str:
@@ -130,15 +159,10 @@ def _again(result: Result) -> str:
     data = result.config["data"]
     words = [result.recipe.name, *changed, *flags(data["data_dir"], data["full"], data["dataset"])]
     return (
-        f"```\ntinygrad-cnn train {' '.join(words)}\n"
+        f"tinygrad-cnn train {' '.join(words)}\n"
         f"tinygrad-cnn evaluate {result.folder}\n"
-        f"tinygrad-cnn predict IMAGE.png --model {result.folder}\n```\n\n"
-        "One seed gives the same weights, to the bit, on the same machine."
+        f"tinygrad-cnn predict IMAGE.png --model {result.folder}"
     )
-
-
-def _parameters(result: Result) -> int:
-    return sum(p.size for p in result.model.parameters())
 
 
 def _count(n: int, noun: str) -> str:

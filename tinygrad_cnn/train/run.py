@@ -6,7 +6,7 @@ runs/mnist-leaky-1/
     best.safetensors    the best epoch's weights
     summary.json        what was reached, for programs: `compare` reads it
     curves.png  confusion.png  errors.png  graph.svg
-    report.md           shows them all
+    report.html         shows them all in one file; report.md the same, beside its pictures
 """
 
 from __future__ import annotations
@@ -38,7 +38,15 @@ from tinygrad_cnn.errors import (
 from tinygrad_cnn.files import write_atomic
 from tinygrad_cnn.nn import Module
 from tinygrad_cnn.nn import functional as F
-from tinygrad_cnn.train import checkpoint, metrics, pictures, recipes, report, summary
+from tinygrad_cnn.train import (
+    checkpoint,
+    document,
+    metrics,
+    pictures,
+    recipes,
+    report,
+    summary,
+)
 from tinygrad_cnn.train.callbacks import CSVLogger, ModelCheckpoint, ProgressBar
 from tinygrad_cnn.train.history import Epoch, History
 from tinygrad_cnn.train.interrupts import patience
@@ -46,7 +54,7 @@ from tinygrad_cnn.train.recipe import Data, Loaders, Recipe, settings
 from tinygrad_cnn.train.sources import Source
 from tinygrad_cnn.train.trainer import Trainer, predict
 
-CONFIG, LOG, WEIGHTS, REPORT = "config.json", "log.csv", "best.safetensors", "report.md"
+CONFIG, LOG, WEIGHTS, REPORT = "config.json", "log.csv", "best.safetensors", "report.html"
 SUMMARY = "summary.json"
 
 
@@ -238,6 +246,11 @@ def _write(result: Result) -> None:
     epoch = vars(result.best) if result.best else {}
     checkpoint.save(result.folder / WEIGHTS, result.model, result.config, {**epoch, **reached})
     write_atomic(result.folder / SUMMARY, json.dumps(summary.of(result), indent=2) + "\n")
-    write_atomic(result.folder / REPORT, report.markdown(result, pictures.NOT_YET))
-    missing = pictures.draw_all(result)
-    write_atomic(result.folder / REPORT, report.markdown(result, missing))
+    _report(result, pictures.NOT_YET)
+    _report(result, pictures.draw_all(result))
+
+
+def _report(result: Result, missing: dict[str, str]) -> None:
+    told = report.document(result, missing)
+    write_atomic((result.folder / REPORT).with_suffix(".md"), document.markdown(told))
+    write_atomic(result.folder / REPORT, document.page(told, result.folder))

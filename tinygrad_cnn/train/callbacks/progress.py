@@ -27,7 +27,9 @@ class ProgressBar(Callback):
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Write the table's head."""
-        self._write(" epoch    loss  accuracy  val loss  val accuracy       lr  images/s    time")
+        self._write(
+            " epoch      loss  accuracy  val loss  val accuracy       lr  images/s      time"
+        )
 
     def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
         """Open the epoch's bar."""
@@ -58,10 +60,11 @@ class ProgressBar(Callback):
         self.bar.close()
         validation = f"{'-':>8}  {'-':>12}"
         if row.val_loss is not None:
-            validation = f"{row.val_loss:8.4f}  {row.val_accuracy:12.2%}"
-        training = f"{row.train_loss:6.4f}  {row.train_accuracy:8.2%}"
-        speed = f"{self._speed(trainer.running.images):>8}  {row.seconds:4.1f} s"
-        self._write(f"{self.epoch:<6}  {training}  {validation}  {row.lr:7.5f}  {speed}")
+            validation = f"{_loss(row.val_loss)}  {row.val_accuracy:12.2%}"
+        training = f"{_loss(row.train_loss)}  {row.train_accuracy:8.2%}"
+        speed = f"{self._speed(trainer.running.images):>8}  {row.seconds:6.1f} s"
+        lr = f"{row.lr:7.5f}" if 1e-5 <= row.lr < 10 else f"{row.lr:7.1e}"
+        self._write(f"{self.epoch:<6}  {training}  {validation}  {lr}  {speed}")
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Remove the bar of an epoch that was cut short."""
@@ -74,6 +77,15 @@ class ProgressBar(Callback):
     def _write(self, line: str) -> None:
         self.tqdm.write(line, file=sys.stdout)
         sys.stdout.flush()  # a log that is followed shall not lag by a buffer of epochs
+
+
+def _loss(value: float) -> str:
+    """Eight characters, whatever the loss.
+
+    >>> _loss(0.25), _loss(3.4e38), _loss(float("nan"))
+    ('  0.2500', ' 3.4e+38', '     nan')
+    """
+    return f"{value:8.1e}" if 999 < value < float("inf") else f"{value:8.4f}"
 
 
 def _is_interactive(stream: TextIO) -> bool:
