@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--gradcheck-profile",
         choices=("dev", "ci", "deep"),
         help="how thoroughly @op_property tests: dev draws 25 new cases each time, ci the same 100 "
-        "every time, deep 1000 (default: ci where the variable CI is set, else dev)",
+        "every time, deep 10,000 (default: ci where the variable CI is set, else dev)",
     )
 
 

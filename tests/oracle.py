@@ -1,6 +1,6 @@
-"""The judges of a derivative: PyTorch, where it is installed, and difference quotients, everywhere.
+"""Cases, and PyTorch as a judge of them: another library, where it is installed.
 
-Both look at a function f through three results, for an upstream gradient g and directions v:
+It looks at a function f through three results, for an upstream gradient g and directions v:
 
     values        y = f(x)
     gradients     G = J(x)^T g                   one for each float input
@@ -15,7 +15,7 @@ import importlib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -47,7 +47,7 @@ class Case:
     """One row: what is differentiated, its counterpart in PyTorch, and a draw of (inputs, options).
 
     The label's first word is the name of the function. Inputs of float dtypes are differentiated;
-    with `twice=False` PyTorch has no second derivative, and the difference quotients judge alone.
+    with `twice=False` PyTorch has no second derivative, and tinygrad_cnn.testing judges alone.
     """
 
     label: str
@@ -62,6 +62,17 @@ class Case:
     @property
     def name(self) -> str:
         return self.label.split()[0]
+
+    @property
+    def inputs(self) -> st.SearchStrategy[tuple[tuple[Any, ...], dict[str, Any]]]:
+        """What op_property draws: (inputs, options)."""
+
+        @st.composite
+        def cases(draw: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            xs, options = self.draw(Draw(draw))
+            return tuple(xs), options
+
+        return cases()
 
     def sample(self, draw: Draw) -> tuple[Callable[..., Any], Arrays, Callable[..., Any]]:
         """(the function, its inputs, PyTorch's function), options bound."""
@@ -288,97 +299,3 @@ def close(actual: np.ndarray, expected: np.ndarray, tolerance: float, what: str)
     np.testing.assert_allclose(
         actual, expected, rtol=tolerance, atol=tolerance * largest + 1e-12, err_msg=what
     )
-
-
-# -- difference quotients -------------------------------------------------------------------------
-
-
-class Comparison(NamedTuple):
-    """A directional derivative as the library claims it, and as difference quotients find it."""
-
-    what: str
-    claimed: float
-    slope: float
-    error: float
-
-    def check(self) -> None:
-        assert abs(self.claimed - self.slope) <= self.error, (
-            f"{self.what}: {self.claimed!r} is claimed, {self.slope!r} ± {self.error:.1e} is found"
-        )
-
-    @property
-    def sharp(self) -> bool:
-        """Whether a claim that is wrong by a millionth would have been noticed."""
-        return self.error < 1e-6 * abs(self.claimed)
-
-
-def difference_quotients(case: Case, draw: Draw) -> tuple[Comparison, Comparison]:
-    """<G, v> is the slope of <g, f> along v, and <seconds, w> that of <G, v> along w."""
-    f, xs, _ = case.sample(draw)
-    rng = np.random.default_rng(0)
-    g, vs = upstream_and_directions(f, xs, rng)
-    h, ws = upstream_and_directions(f, xs, rng)
-    mine = ours(f, xs, g, vs)
-
-    def value(t: Any) -> Any:
-        manual_seed(0)
-        return np.sum(g * f(*_moved(xs, vs, t)))
-
-    def slope(t: Any) -> Any:
-        there = ours(f, _moved(xs, ws, t), np.asarray(g + t * h), vs)
-        return sum(np.sum(G * v) for G, v in zip(there.gradients, vs, strict=True))
-
-    first = [G * v for G, v in zip(mine.gradients, vs, strict=True)]
-    second = [H * w for H, w in zip(mine.seconds, [*ws, h], strict=True)]
-    return (
-        compare("the gradient", value, [g * mine.y], first),
-        compare("the second derivative", slope, first, second),
-    )
-
-
-def _moved(xs: Arrays, vs: Arrays, t: Any) -> Arrays:
-    directions = iter(vs)
-    return [np.asarray(x + t * next(directions)) if differentiable(x) else x for x in xs]
-
-
-def compare(what: str, phi: Callable[[Any], Any], values: Arrays, terms: Arrays) -> Comparison:
-    """The sum of `terms` as phi'(0), where phi(0) is the sum of `values`."""
-    claimed = float(sum(np.sum(a) for a in terms))
-    size = float(sum(np.abs(a).sum() for a in (*values, *terms)))
-    slope, error = ridders(phi, size)
-    exact = complex_step(phi)
-    # The imaginary part may have been lost on the way: the other method must vouch for it.
-    if exact is not None and abs(exact - slope) <= error < 1e-3 * size:
-        slope, error = exact, 1e-10 * size
-    return Comparison(what, claimed, slope, error + 1e-13)
-
-
-def ridders(phi: Callable[[Any], Any], size: float, h: float = 2.0**-6) -> tuple[float, float]:
-    """(phi'(0), a bound on its error): central differences, extrapolated to step 0.
-
-    Each halving of the step lets one more even power of it be cancelled (Richardson). The last two
-    columns of the table say how far it has converged; below that lies the rounding of phi, of
-    `size`, divided by the step (Ridders, Accurate computation of F'(x) and F'(x) F''(x), 1982).
-    """
-    table: list[list[float]] = []
-    best, bound = 0.0, np.inf
-    for k in range(6):
-        step = h / 2**k
-        row = [float((phi(step) - phi(-step)) / (2 * step))]
-        for j in range(k):
-            row.append(row[j] + (row[j] - table[-1][j]) / (4 ** (j + 1) - 1))
-            change = max(abs(row[j + 1] - row[j]), abs(row[j + 1] - table[-1][j]))
-            error = 10 * change + 64 * np.finfo(float).eps * size / step
-            if error < bound:
-                best, bound = row[j + 1], error
-        table.append(row)
-    return best, bound
-
-
-def complex_step(phi: Callable[[Any], Any], h: float = 1e-20) -> float | None:
-    """Im phi(ih) / h, free of cancellation; None where phi does not carry an imaginary part."""
-    try:
-        y = phi(h * 1j)
-    except (TypeError, ValueError, FloatingPointError, Warning, NotImplementedError):
-        return None
-    return float(y.imag / h) if np.iscomplexobj(y) else None

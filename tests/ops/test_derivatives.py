@@ -1,4 +1,9 @@
-"""Every function of the library, from one table, against PyTorch and difference quotients."""
+"""Every function of the library, from one table: all properties of gradients, and PyTorch's word.
+
+    pytest tests/ops/test_derivatives.py --gradcheck-profile deep --hypothesis-seed 1 -k "conv1d"
+
+draws 10,000 cases of an op, and a quarter as many of a function that is made of ops.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cases import CASES
-from tests.oracle import (
-    Case,
-    Draw,
-    Seeded,
-    assert_agrees_with_torch,
-    difference_quotients,
-)
+from tests.oracle import Case, Draw, Seeded, assert_agrees_with_torch
+from tinygrad_cnn.core import REGISTRY
+from tinygrad_cnn.testing import op_property
+from tinygrad_cnn.testing.declare import profile
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -32,23 +34,17 @@ def test_the_function_and_its_two_derivatives_are_pytorchs(case: Case, data: Any
 
 
 @every_case
-def test_the_two_derivatives_are_the_limits_of_difference_quotients(case: Case) -> None:
-    seen = [difference_quotients(case, Seeded(seed)) for seed in range(5)]
-    for pair in seen:
-        for comparison in pair:
-            comparison.check()
-    for comparisons in zip(*seen, strict=True):
-        assert any(c.sharp or c.claimed == 0 for c in comparisons), "these would notice nothing"
+def test_the_gradient_has_every_property_of_gradients(case: Case) -> None:
+    examples = profile().examples // (1 if case.name in REGISTRY else 4)
+    op_property(inputs=case.inputs, examples=examples)(case.f)()
 
 
 @pytest.mark.slow
 @pytest.mark.oracle
 @every_case
-def test_hundreds_of_samples_agree_with_pytorch_and_with_difference_quotients(case: Case) -> None:
+def test_hundreds_of_samples_agree_with_pytorch(case: Case) -> None:
     pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
+    if case.torch is None:
+        pytest.skip("PyTorch has no such function")
     for seed in range(300):
-        if case.torch is not None:
-            assert_agrees_with_torch(case, Seeded(seed))
-        if seed % 5 == 0:
-            for comparison in difference_quotients(case, Seeded(seed)):
-                comparison.check()
+        assert_agrees_with_torch(case, Seeded(seed))

@@ -37,7 +37,7 @@ class Profile:
 PROFILES = {
     "dev": Profile(25, repeatable=False),
     "ci": Profile(100, repeatable=True),
-    "deep": Profile(1000, repeatable=False),
+    "deep": Profile(10_000, repeatable=False),
 }
 VARIABLE = "GRADCHECK_PROFILE"
 """The environment variable that names the profile; pytest's --gradcheck-profile sets it."""
@@ -56,6 +56,7 @@ def op_property(
     inputs: SearchStrategy[Any],
     reference: Callable[..., Any] | None = None,
     order: int = 2,
+    directions: int = 1,
     properties: Iterable[str] | None = None,
     batched: bool | Sequence[int] | None = None,
     at: str = "smooth",
@@ -70,10 +71,11 @@ def op_property(
                 those of tinygrad_cnn.testing.strategies do
     reference   a function of the same arguments that must give the same
     properties, order, batched, at, wrt   as in check_all
+    directions  how many random directions for each case: one, since there are many cases
     vjp         vjp(g, *inputs, **static), for a function of arrays that records nothing
     mutants     also make the gradient wrong in many ways, and fail if a wrong one passes: then the
                 cases are too few, or too tame, to show anything
-    examples    how many cases; unless given, the profile says (dev 25, ci 100, deep 1000)
+    examples    how many cases; unless given, the profile says (dev 25, ci 100, deep 10,000)
 
     A case on a kink of the function cannot be judged, and another is drawn in its place.
 
@@ -87,6 +89,7 @@ def op_property(
     options: dict[str, Any] = {
         "properties": None if properties is None else list(properties),
         "order": order,
+        "directions": directions,
         "batched": batched,
         "at": at,
         "wrt": wrt,
@@ -146,7 +149,7 @@ def _named_after(body: Callable[..., Any]) -> Callable[[Any], Any]:
     """As functools.wraps, but the signature stays that of the test: pytest looks for fixtures."""
 
     def rename(test: Any) -> Any:
-        test = wraps(body)(test)
+        test = wraps(body, updated=())(test)
         del test.__wrapped__
         return test
 

@@ -85,9 +85,11 @@ def gradgradcheck(f: Callable[..., Any], *inputs: Any, **options: Any) -> Gradie
     return gradcheck(f, *inputs, **{"order": 2, **options})
 
 
-def check_gradient(subject: Subject, name: str = "directional_derivative") -> GradientReport:
-    """The comparison itself, of first order, for `subject`."""
-    return _Comparison(subject, name).report()
+def check_gradient(
+    subject: Subject, name: str = "directional_derivative", *, elements: bool = True
+) -> GradientReport:
+    """The comparison itself, of first order, for `subject`; `elements`: each by itself, too."""
+    return _Comparison(subject, name, elements).report()
 
 
 def _merge(a: GradientReport, b: GradientReport) -> GradientReport:
@@ -102,8 +104,8 @@ def _merge(a: GradientReport, b: GradientReport) -> GradientReport:
 class _Comparison:
     """All comparisons for one subject."""
 
-    def __init__(self, subject: Subject, name: str) -> None:
-        self.subject, self.judge = subject, Judge(subject, name)
+    def __init__(self, subject: Subject, name: str, elements: bool) -> None:
+        self.subject, self.judge, self.elements = subject, Judge(subject, name), elements
         self.checks: list[Check] = []
         self.skipped: list[str] = [subject.precision] if subject.precision else []
         self.excluded: list[set[int]] = [set() for _ in subject.xs]
@@ -162,7 +164,7 @@ class _Comparison:
         gradients = self.judge.gradient(g)
         for k, v in enumerate(self.subject.direction(rng)):
             self._compare(f"{self.subject.label(k)}, {what}", k, v, g, gradients)
-        if each:
+        if each and self.elements:
             self._elements(g, gradients)
 
     def _elements(self, g: np.ndarray, gradients: Arrays) -> None:
