@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tinygrad_cnn.train.document import (
@@ -42,8 +40,8 @@ def test_markdown_has_every_block_in_order() -> None:
     assert places == sorted(places)
 
 
-def test_the_page_escapes_what_html_would_read_and_keeps_the_markup(tmp_path: Path) -> None:
-    text = page(WHOLE, tmp_path)
+def test_the_page_escapes_what_html_would_read_and_keeps_the_markup() -> None:
+    text = page(WHOLE, {})
     for part in (
         "<title>Title &amp; more</title>",
         "<strong>bold</strong>",
@@ -56,14 +54,13 @@ def test_the_page_escapes_what_html_would_read_and_keeps_the_markup(tmp_path: Pa
         assert part in text
 
 
-def test_the_page_holds_its_pictures(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"\x89PNG")
-    (tmp_path / "b.svg").write_text("<svg/>")
-    text = page(Document("t", [Picture("a.png", "A"), Picture("b.svg", "B")]), tmp_path)
+def test_the_page_holds_its_pictures() -> None:
+    document = Document("t", [Picture("a.png", "A"), Picture("b.svg", "B")])
+    text = page(document, {"a.png": b"\x89PNG", "b.svg": b"<svg/>"})
     assert 'alt="A" src="data:image/png;base64,iVBORw=="' in text
     assert "data:image/svg+xml;base64," in text
 
 
-def test_a_row_that_does_not_fit_its_head_is_an_error(tmp_path: Path) -> None:
+def test_a_row_that_does_not_fit_its_head_is_an_error() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        page(Document("t", [Table(["a", "b"], [["1"]])]), tmp_path)
+        page(Document("t", [Table(["a", "b"], [["1"]])]), {})

@@ -9,11 +9,8 @@ from __future__ import annotations
 import base64
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-
-SUFFIXES = (".html", ".md")
 
 
 @dataclass(frozen=True)
@@ -163,13 +160,16 @@ PAGE = """<!DOCTYPE html>
 """
 
 
-def page(document: Document, folder: Path) -> str:
-    """The document as one HTML file; its pictures are read from `folder` and stand inside it."""
-    body = "\n".join(_html(block, folder) for block in document.blocks)
+Pictures = Mapping[str, bytes]
+
+
+def page(document: Document, pictures: Pictures) -> str:
+    """The document as one HTML file; it holds its pictures, given as name -> content."""
+    body = "\n".join(_html(block, pictures) for block in document.blocks)
     return PAGE.format(title=html.escape(document.title), style=STYLE, body=body)
 
 
-def _html(block: Block, folder: Path) -> str:
+def _html(block: Block, pictures: Pictures) -> str:
     match block:
         case Heading(words, level):
             return f"<h{level}>{_inline(words)}</h{level}>"
@@ -182,9 +182,9 @@ def _html(block: Block, folder: Path) -> str:
         case Code(words):
             return f"<pre>{html.escape(words)}</pre>"
         case Picture():
-            return _figure(block, folder)
+            return _figure(block, pictures)
         case Folded(title, blocks):
-            inner = "\n".join(_html(b, folder) for b in blocks)
+            inner = "\n".join(_html(b, pictures) for b in blocks)
             return f"<details><summary>{_inline(title)}</summary>{inner}</details>"
 
 
@@ -203,10 +203,10 @@ def _html_table(table: Table) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _figure(picture: Picture, folder: Path) -> str:
+def _figure(picture: Picture, pictures: Pictures) -> str:
     if picture.missing:
         return f"<p><em>No {html.escape(picture.name)}: {html.escape(picture.missing)}.</em></p>"
-    content, alt = (folder / picture.name).read_bytes(), html.escape(picture.caption)
+    content, alt = pictures[picture.name], html.escape(picture.caption)
     kind = "svg+xml" if picture.name.endswith(".svg") else "png"
     source = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
     return f'<figure><img alt="{alt}" src="{source}"><figcaption>{alt}</figcaption></figure>'

@@ -81,6 +81,8 @@ class Recipe:
     held_out: Literal["random", "last"] = setting("random", "... which images these are")
     shift: float = setting(2.0, "augmentation: up to so many pixels each way")
     rotate: float = setting(10.0, "augmentation: up to so many degrees each way")
+    flip: bool = setting(False, "augmentation: half of the images mirrored")
+    cutout: int = setting(0, "augmentation: a square of so many pixels blanked")
     seed: int = setting(0, "of weights, order, augmentation, held-out part")
 
     def __post_init__(self) -> None:
@@ -160,6 +162,10 @@ class Recipe:
         steps: list[transforms.Transform] = []
         if self.shift or self.rotate:
             steps.append(transforms.RandomAffine(degrees=self.rotate, translate=self.shift))
+        if self.flip:
+            steps.append(transforms.RandomFlip())
+        if self.cutout:
+            steps.append(transforms.Cutout(self.cutout))
         return transforms.Compose(*steps) if steps else None
 
 
@@ -185,7 +191,7 @@ FACTS = ("images", "classes")  # arguments of a network that the data answers
 # names, what must hold, the same in words
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (("epochs", "batch_size"), lambda v: v >= 1, "a whole number from 1 up"),
-    (("patience", "plateau_patience", "seed"), lambda v: v >= 0, "a whole number from 0 up"),
+    (("patience", "plateau_patience", "cutout", "seed"), lambda v: v >= 0, "a whole number from 0 up"),
     (("lr", "clip_grad_norm"), lambda v: 0 < v < float("inf"), "a number above 0"),
     (("weight_decay", "warmup", "shift", "rotate"), lambda v: 0 <= v < 1e6, "a number from 0 up"),
     (

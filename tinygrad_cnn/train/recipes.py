@@ -120,8 +120,8 @@ _STUDY: dict[str, Any] = {
     "validation": 0.05,
 }
 _PHOTOS = {
-    "cifar10": {"shift": 4.0, "rotate": 0.0},
-    "fashion-mnist": {"shift": 1.0, "rotate": 0.0},
+    "cifar10": {"shift": 4.0, "rotate": 0.0, "flip": True},
+    "fashion-mnist": {"shift": 1.0, "rotate": 0.0, "flip": True},
 }
 
 

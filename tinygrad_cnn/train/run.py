@@ -253,4 +253,5 @@ def _write(result: Result) -> None:
 def _report(result: Result, missing: dict[str, str]) -> None:
     told = report.document(result, missing)
     write_atomic((result.folder / REPORT).with_suffix(".md"), document.markdown(told))
-    write_atomic(result.folder / REPORT, document.page(told, result.folder))
+    drawn = {name: (result.folder / name).read_bytes() for name in missing if not missing[name]}
+    write_atomic(result.folder / REPORT, document.page(told, drawn))

@@ -27,6 +27,7 @@ Array = NDArray[Any]
 Column = Sequence[float | None]
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
+COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 SMALL = 8  # points, the size of everything that is not a title
 TRAINING = {"color": ORANGE, "linestyle": "--", "label": "training"}
 VALIDATION = {"color": BLUE, "linestyle": "-", "label": "validation"}
@@ -72,6 +73,34 @@ def learning_curves(history: Mapping[str, Column], figure: Figure | None = None)
     _log_scale(rate, sorted({lr for lr in history["lr"] if lr}))
     if losses.lines:
         losses.legend(fontsize=SMALL, frameon=False)
+    return figure
+
+
+def overlaid_curves(
+    histories: Mapping[str, Mapping[str, Column]], figure: Figure | None = None
+) -> Figure:
+    """Validation loss and accuracy by epoch of several trainings, name -> history, in one picture.
+
+    Eight colours that colour-blind readers tell apart; where they are used up, dashes follow.
+    """
+    rows = -(-len(histories) // 3)  # of the legend
+    figure = figure or new_figure(9, 3.4 + 0.2 * rows)
+    losses, accuracies = figure.subplots(1, 2)
+    for i, (name, history) in enumerate(histories.items()):
+        dashes = ("-", "--", ":", "-.")[i // len(COLOURS) % 4]
+        style = {"color": COLOURS[i % len(COLOURS)], "linestyle": dashes, "label": name}
+        _line(losses, history["epoch"], history["val_loss"], style)
+        _line(accuracies, history["epoch"], _percent(history["val_accuracy"]), style)
+    _zoom_past_the_start(accuracies)
+    longest = max((h["epoch"] for h in histories.values()), key=len, default=())
+    _dress(losses, "Validation loss (log scale)", longest)
+    _dress(accuracies, "Validation accuracy in %", longest)
+    _log_scale(losses, [])
+    handles, labels = losses.get_legend_handles_labels()
+    if handles:
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False
+        )
     return figure
 
 
