@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
 from subprocess import run
 
 import numpy as np
@@ -224,6 +225,8 @@ def cut_small():
         patch.setattr(matrix, "TRANSPOSED_SIZE", 6)
         patch.setattr(workers, "GRAIN", 1)
         patch.setattr(workers, "threads", lambda: 3)
+        if find_spec("numba"):
+            patch.setattr("tinygrad_cnn.kernels.compiled.direct.FRAMES_BYTES", 1)
         yield
 
 
@@ -250,7 +253,11 @@ def assert_equal_up_to_rounding(result, expected):
     np.testing.assert_allclose(result, expected, rtol=200 * eps, atol=200 * eps * scale)
 
 
-@pytest.mark.parametrize("tier", [*kernels.TIERS, "blocked, cut small"])
+TIERS = [name for name in kernels.TIERS if name != "compiled" or find_spec("numba")]
+CUT = [f"{name}, cut small" for name in TIERS if name != "reference"]
+
+
+@pytest.mark.parametrize("tier", [*TIERS, *CUT])
 @pytest.mark.parametrize("kernel", CASES)
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(data=st.data())
@@ -270,7 +277,7 @@ def test_every_tier_computes_the_specification_and_keeps_its_manners(kernel, tie
         assert not np.shares_memory(got[0], other)
 
 
-@pytest.mark.parametrize("tier", kernels.TIERS)
+@pytest.mark.parametrize("tier", TIERS)
 def test_a_second_call_does_not_write_into_the_result_of_the_first(tier):
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(3, 2, 6, 6)), rng.normal(size=(2, 2, 3, 3))
@@ -317,11 +324,12 @@ def test_there_are_as_many_threads_as_blas_is_told_to_use(monkeypatch, variables
     assert threads == expected or (expected is None and 1 <= threads <= os.cpu_count())
 
 
-def test_threads_share_the_work_in_the_same_way_every_time():
+@pytest.mark.parametrize("tier", TIERS)
+def test_threads_share_the_work_in_the_same_way_every_time(tier):
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(7, 3, 9, 9)), rng.normal(size=(4, 3, 3, 3))
     where = ((1, 1), (1, 1), (1, 1), 1)
-    with cut_small():
+    with kernels.use(tier), cut_small():
         g = kernels.conv(x, w, *where)
         first = kernels.conv_weight(x, g, (3, 3), *where)
         for _ in range(5):
@@ -331,7 +339,8 @@ def test_threads_share_the_work_in_the_same_way_every_time():
 
 def test_an_error_state_of_the_caller_reaches_the_threads():
     x = np.full((4, 1, 8, 8), np.inf)
-    with cut_small(), np.errstate(invalid="raise"), pytest.raises(FloatingPointError):
+    raises = pytest.raises(FloatingPointError)
+    with kernels.use("blocked"), cut_small(), np.errstate(invalid="raise"), raises:
         kernels.batch_norm(x, *np.array([[np.inf], [1], [1], [0]]))
 
 
@@ -345,6 +354,7 @@ def test_a_forked_process_makes_its_own_threads():
         warnings.simplefilter("ignore")  # Python warns that threads do not survive a fork
         workers.threads, workers.GRAIN = lambda: 3, 1
         x = np.ones((6, 1, 4))
+        kernels.use("blocked")
         kernels.sum_pool(x, (2,), (2,), (0,), False)
         pid = os.fork()
         kernels.sum_pool(x, (2,), (2,), (0,), False)

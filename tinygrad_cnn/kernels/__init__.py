@@ -1,16 +1,18 @@
 """Kernels: ndarray in, ndarray out. The arithmetic under the ops, in interchangeable tiers.
 
     reference   the specification: the shortest correct NumPy
-    blocked     fast NumPy, the default
+    blocked     fast NumPy
+    compiled    machine code, where Numba is installed (extra `fast`)
 
 Every tier computes the same functions up to rounding; a function that a tier lacks is taken from
 the one below it. Kernels trust their arguments: the ops above them raise the errors a user sees.
 
+Unless a tier is chosen by `use`, the first call of a kernel, or of `tier`, takes the fastest one
+there is. Importing this package imports no Numba.
+
 >>> with use("reference"):
 ...     tier()
 'reference'
->>> tier()
-'blocked'
 """
 
 # Each kernel takes its docstring from the specification, and finds its tier's function by name:
@@ -18,14 +20,16 @@ the one below it. Kernels trust their arguments: the ops above them raise the er
 # mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from types import SimpleNamespace
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.errors import ConfigError, require
 from tinygrad_cnn.kernels import reference
 from tinygrad_cnn.kernels.geometry import Array, Ints, conv_output_size, pad, pool_output_size
 from tinygrad_cnn.kernels.special import erf
@@ -59,6 +63,7 @@ __all__ = [
 TIERS = {
     "reference": ("reference",),
     "blocked": ("blocked", "reference"),
+    "compiled": ("compiled", "blocked", "reference"),
 }
 
 _DISPATCHED: list[str] = []
@@ -70,12 +75,39 @@ def _load(name: str) -> SimpleNamespace:
     """The functions of a tier, fallbacks filled in, so that a call costs one attribute look-up."""
     if name not in TIERS:
         raise ConfigError(f"kernels.use: the tiers are {', '.join(TIERS)}; got {name!r}")
+    if name == "compiled":
+        require("numba", "fast")
     modules = [import_module(f"{__name__}.{module}") for module in TIERS[name]]
     functions = {
         kernel: next(getattr(module, kernel) for module in modules if hasattr(module, kernel))
         for kernel in _DISPATCHED
     }
     return SimpleNamespace(name=name, **functions)
+
+
+class _Fastest(SimpleNamespace):
+    """The functions of the fastest tier, which is looked for when the first of them is called."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        self.__dict__.update(_fastest().__dict__)
+        return self.__dict__[name]
+
+
+def _fastest() -> SimpleNamespace:
+    if find_spec("numba") is None:
+        return _load("blocked")
+    try:
+        return _load("compiled")
+    except Exception as error:  # whatever an installation that does not work may raise
+        warnings.warn(
+            f"Numba is installed and cannot be used ({type(error).__name__}: {error}); the kernels "
+            f'are those of NumPy alone, as after tinygrad_cnn.kernels.use("blocked")',
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return _load("blocked")
 
 
 def _dispatched(function: _F) -> _F:
@@ -179,7 +211,7 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
 
 _active: ContextVar[SimpleNamespace] = ContextVar(
     "tinygrad_cnn_kernels",
-    default=_load("blocked"),  # noqa: B039 (filled once, then only read)
+    default=_Fastest(),  # noqa: B039 (filled once, then only read)
 )
 
 
@@ -187,7 +219,7 @@ class use:
     """Choose the tier: `use("reference")` from now on, `with use("reference"):` for a while.
 
     The choice is a context variable: it survives exceptions and does not leak into other threads.
-    An unknown name raises ConfigError.
+    An unknown name raises ConfigError, "compiled" without Numba MissingDependencyError.
     """
 
     def __init__(self, name: str) -> None:

@@ -7,6 +7,7 @@ main memory.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from itertools import product
 from math import gcd, prod
@@ -25,7 +26,8 @@ SHORT_SUM = 256  # with fewer, samples are summed over in one product
 PRODUCTS_PER_ACCESS = 16  # multiplications that BLAS does while an elementwise kernel does one
 
 
-def _same_type(a: Array, b: Array) -> tuple[Array, Array]:
+def same_type(a: Array, b: Array) -> tuple[Array, Array]:
+    """Both in the dtype that NumPy's rules give their product."""
     dtype: np.dtype[Any] = np.result_type(a, b)
     return a.astype(dtype, copy=False), b.astype(dtype, copy=False)
 
@@ -58,7 +60,7 @@ def _correlate(y: Array, x: Array, w: Array, where: Where, groups: int) -> None:
 
 def conv(x: Array, w: Array, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Array:
     """As `reference.conv`: (F, C*K) @ (C*K, O) for each sample."""
-    x, w = _same_type(x, w)
+    x, w = same_type(x, w)
     out = conv_output_size(x.shape[2:], w.shape[2:], stride, padding, dilation)
     y = np.empty((x.shape[0], w.shape[0], *out), x.dtype)
     if not (y.size and x.size and w.size):
@@ -76,12 +78,21 @@ def conv_input(
     a = first + step*m with step = s/gcd(s,d), and they meet g at q + (r + p - d*first)/s - m*d/gcd.
     Spreading g out with zeros instead would multiply prod(stride) times as much.
     """
-    g, w = _same_type(g, w)
-    (F, C), kernel = w.shape[:2], w.shape[2:]
+    g, w = same_type(g, w)
     fresh = np.empty if prod(stride) == 1 else np.zeros  # a stride may leave positions unmet
-    dx = fresh((g.shape[0], groups * C, *size), g.dtype)
+    dx = fresh((g.shape[0], groups * w.shape[1], *size), g.dtype)
     if not (dx.size and w.size and g.size):
         return np.zeros_like(dx)
+    for part, w_part, where in phases(dx, w, stride, padding, dilation, groups):
+        _correlate(part, g, w_part, where, groups)
+    return dx
+
+
+def phases(
+    dx: Array, w: Array, stride: Ints, padding: Ints, dilation: Ints, groups: int
+) -> Iterator[tuple[Array, Array, Where]]:
+    """The correlations of g that make up dx: (part of dx, weights, where) for each phase."""
+    (F, C), kernel = w.shape[:2], w.shape[2:]
     w = w.reshape(groups, F // groups, C, *kernel).swapaxes(1, 2)
     w = w.reshape(groups * C, F // groups, *kernel)  # filters and channels of a group change places
     for phase in product(*map(range, stride)):
@@ -89,11 +100,9 @@ def conv_input(
         taps, before, spread = zip(*(_phase(*axis) for axis in axes), strict=True)
         part = dx[last_axes(slice(r, None, s) for r, s in zip(phase, stride, strict=True))]
         w_part = w[last_axes(taps)]
-        if not (part.size and w_part.size):
-            continue
-        where = Where(part.shape[2:], w_part.shape[2:], (1,) * len(size), before, spread)
-        _correlate(part, g, w_part, where, groups)
-    return dx
+        if part.size and w_part.size:
+            ones = (1,) * len(stride)
+            yield part, w_part, Where(part.shape[2:], w_part.shape[2:], ones, before, spread)
 
 
 def _phase(r: int, k: int, s: int, p: int, d: int) -> tuple[slice, int, int]:
@@ -112,7 +121,7 @@ def conv_weight(
     x: Array, g: Array, size: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
 ) -> Array:
     """As `reference.conv_weight`: (F, O) @ (O, C*K), summed over the samples."""
-    x, g = _same_type(x, g)
+    x, g = same_type(x, g)
     (N, F), out, C = g.shape[:2], g.shape[2:], x.shape[1] // groups
     if not (g.size and x.size):
         return np.zeros((F, C, *size), x.dtype)

@@ -1,0 +1,33 @@
+"""Machine code, compiled by Numba (extra `fast`): the same functions as `reference`.
+
+What is not defined here is taken from `blocked`; so are single calls that no compiled form covers.
+"""
+
+from __future__ import annotations
+
+from tinygrad_cnn.kernels.compiled.activation import leaky_relu, leaky_relu_grad
+from tinygrad_cnn.kernels.compiled.convolution import conv, conv_input, conv_weight
+from tinygrad_cnn.kernels.compiled.loss import softmax_cross_entropy
+from tinygrad_cnn.kernels.compiled.normalization import batch_norm, batch_norm_grad, batch_stats
+from tinygrad_cnn.kernels.compiled.pooling import (
+    max_pool,
+    sum_pool,
+    sum_pool_input,
+    window_scatter,
+)
+
+__all__ = [
+    "batch_norm",
+    "batch_norm_grad",
+    "batch_stats",
+    "conv",
+    "conv_input",
+    "conv_weight",
+    "leaky_relu",
+    "leaky_relu_grad",
+    "max_pool",
+    "softmax_cross_entropy",
+    "sum_pool",
+    "sum_pool_input",
+    "window_scatter",
+]

@@ -1,0 +1,77 @@
+"""Convolution and its gradients: which of the compiled ways each takes."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from tinygrad_cnn.kernels import blocked
+from tinygrad_cnn.kernels.blocked.convolution import phases, same_type
+from tinygrad_cnn.kernels.blocked.windows import Where
+from tinygrad_cnn.kernels.compiled import direct
+from tinygrad_cnn.kernels.compiled.jit import ready, supported
+from tinygrad_cnn.kernels.geometry import Array, Ints, conv_output_size
+
+
+def _fits(a: Array, b: Array, dims: int) -> bool:
+    return supported(a, b) and dims <= 2 and bool(a.size and b.size)
+
+
+def conv(x: Array, w: Array, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Array:
+    """As `reference.conv`, for images of one or two axes."""
+    x, w = same_type(x, w)
+    out = conv_output_size(x.shape[2:], w.shape[2:], stride, padding, dilation)
+    if not _fits(x, w, len(out)) or not prod(out):
+        return blocked.conv(x, w, stride, padding, dilation, groups)
+    y = np.empty((x.shape[0], w.shape[0], *out), x.dtype)
+    where = Where(out, w.shape[2:], stride, padding, dilation)
+    _correlate(y, y, ready(x), w, np.zeros(len(w), x.dtype), where, groups)
+    return y
+
+
+def conv_input(
+    g: Array, w: Array, size: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
+) -> Array:
+    """As `reference.conv_input`: a correlation of g for each phase of dx, as in `blocked`."""
+    g, w = same_type(g, w)
+    if not _fits(g, w, len(size)) or not prod(size):
+        return blocked.conv_input(g, w, size, stride, padding, dilation, groups)
+    fresh = np.empty if prod(stride) == 1 else np.zeros  # a stride may leave positions unmet
+    dx = fresh((g.shape[0], groups * w.shape[1], *size), g.dtype)
+    g, b = ready(g), np.zeros(dx.shape[1], g.dtype)
+    for part, w_part, where in phases(dx, w, stride, padding, dilation, groups):
+        _correlate(part, dx, g, w_part, b, where, groups)
+    return dx
+
+
+def conv_weight(
+    x: Array, g: Array, size: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
+) -> Array:
+    """As `reference.conv_weight`."""
+    x, g = same_type(x, g)
+    if not _fits(x, g, len(size)):
+        return blocked.conv_weight(x, g, size, stride, padding, dilation, groups)
+    where = Where(g.shape[2:], size, stride, padding, dilation)
+    x, g = _planes(ready(x), ready(g))
+    dw = direct.weight_gradient(x, g, _plane(where), groups)
+    return dw.reshape(*dw.shape[:2], *size)
+
+
+def _correlate(
+    y: Array, base: Array, x: Array, w: Array, b: Array, where: Where, groups: int
+) -> None:
+    y, x, w = _planes(y, x, w)
+    direct.correlate(y, base, x, np.ascontiguousarray(w), b, _plane(where), groups)
+
+
+def _planes(*arrays: Array) -> tuple[Array, ...]:
+    """(N, C, L) -> (N, C, 1, L)."""
+    return tuple(a[:, :, None] if a.ndim == 3 else a for a in arrays)
+
+
+def _plane(where: Where) -> Where:
+    """The same on images whose first axis has length 1."""
+    if len(where.out) == 2:
+        return where
+    return Where(*((side, *axis) for side, axis in zip((1, 1, 1, 0, 1), where, strict=True)))

@@ -1,0 +1,39 @@
+"""Softmax and its loss, row by row."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinygrad_cnn.kernels import reference
+from tinygrad_cnn.kernels.compiled.jit import jit, ready, supported
+from tinygrad_cnn.kernels.geometry import Array
+
+
+@jit
+def _cross_entropy(logits: Array, labels: Array, losses: Array, probabilities: Array) -> None:
+    for n in range(len(logits)):
+        row, p = logits[n], probabilities[n]
+        largest = row[0]
+        for k in range(1, len(row)):
+            largest = max(largest, row[k])
+        total = row.dtype.type(0)
+        for k in range(len(row)):
+            p[k] = math.exp(row[k] - largest)
+            total += p[k]
+        losses[n] = math.log(total) - (row[labels[n]] - largest)
+        for k in range(len(row)):
+            p[k] /= total
+
+
+def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
+    """As `reference.softmax_cross_entropy`."""
+    if not supported(logits) or not logits.size:
+        return reference.softmax_cross_entropy(logits, labels)
+    losses, probabilities = (
+        np.empty(len(logits), logits.dtype),
+        np.empty(logits.shape, logits.dtype),
+    )
+    _cross_entropy(ready(logits), ready(labels.astype(np.intp)), losses, probabilities)
+    return losses, probabilities
