@@ -191,7 +191,8 @@ FACTS = ("images", "classes")  # arguments of a network that the data answers
 # names, what must hold, the same in words
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (("epochs", "batch_size"), lambda v: v >= 1, "a whole number from 1 up"),
-    (("patience", "plateau_patience", "cutout", "seed"), lambda v: v >= 0, "a whole number from 0 up"),
+    (("patience", "plateau_patience", "seed"), lambda v: v >= 0, "a whole number from 0 up"),
+    (("cutout",), lambda v: v >= 0, "a whole number from 0 up"),
     (("lr", "clip_grad_norm"), lambda v: 0 < v < float("inf"), "a number above 0"),
     (("weight_decay", "warmup", "shift", "rotate"), lambda v: 0 <= v < 1e6, "a number from 0 up"),
     (
