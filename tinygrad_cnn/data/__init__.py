@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tinygrad_cnn.data.cifar import CIFAR10
 from tinygrad_cnn.data.datasets import (
     MNIST,
     ArrayDataset,
@@ -13,6 +14,8 @@ from tinygrad_cnn.data.datasets import (
 )
 from tinygrad_cnn.data.formats import (
     NpzArrays,
+    read_cifar_binary,
+    read_cifar_python,
     read_csv,
     read_idx,
     read_npz,
@@ -36,6 +39,7 @@ from tinygrad_cnn.data.transforms import (
 )
 
 __all__ = [
+    "CIFAR10",
     "MNIST",
     "ArrayDataset",
     "Compose",
@@ -55,6 +59,8 @@ __all__ = [
     "RandomThickness",
     "ToFloat",
     "load_digits",
+    "read_cifar_binary",
+    "read_cifar_python",
     "read_csv",
     "read_idx",
     "read_npz",

@@ -2,8 +2,10 @@
 
     ArrayDataset           any arrays, checked once, when it is made
     ├── EmbeddedMNIST      10,000 digits inside the package: no file, no network
-    └── MNIST              60,000 + 10,000 digits from IDX files, found or downloaded
-        └── FashionMNIST   the same files with clothes in them
+    ├── MNIST              60,000 + 10,000 digits from IDX files, found or downloaded
+    │   └── FashionMNIST   the same files with clothes in them
+    ├── CIFAR10            (data/cifar.py) 50,000 + 10,000 colour photographs
+    └── ImageFolder        (data/pictures.py) pictures of any kind, a folder for each class
 
 `load_digits` opens whatever file or folder of digits a user has.
 """
@@ -160,7 +162,8 @@ class MNIST(ArrayDataset):
     TINYGRAD_CNN_DATA names, else in the user's cache: there in mnist/, in MNIST/raw/ (where
     torchvision puts them) and in the folder itself, packed or not. What is not found is downloaded
     into mnist/ there, checked against the known MD5 sums. Raises DataError where the files are
-    missing and cannot be downloaded, or are damaged.
+    missing and cannot be downloaded, or are damaged. `mean` and `std` are those of the training
+    set's pixels in 0..1, for Normalize.
 
     Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to
     document recognition", Proceedings of the IEEE 86(11), 1998.
@@ -182,6 +185,8 @@ class MNIST(ArrayDataset):
         },
     )
     class_names: ClassVar[Sequence[str]] = DIGITS
+    mean: ClassVar[float] = 0.1307
+    std: ClassVar[float] = 0.3081
 
     def __init__(
         self, root: StrPath | None = None, train: bool = True, download: bool = True
@@ -231,6 +236,8 @@ class FashionMNIST(MNIST):
         "Bag",
         "Ankle boot",
     )
+    mean: ClassVar[float] = 0.2860
+    std: ClassVar[float] = 0.3530
 
 
 class DigitSets(NamedTuple):

@@ -1,18 +1,21 @@
-"""Where the four IDX files of a data set lie, and fetching those that do not."""
+"""Where the files of a data set lie, and fetching those that do not."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+import tarfile
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NoReturn
 from urllib.parse import urlsplit
 
 from tinygrad_cnn.data.formats.common import StrPath
 from tinygrad_cnn.errors import DataError, require
+from tinygrad_cnn.files import write_atomic
 
 DATA_VARIABLE = "TINYGRAD_CNN_DATA"
 _TIMEOUT_SECONDS = 30
@@ -52,7 +55,7 @@ def idx_pair(
     source: IdxSource, root: StrPath | None, train: bool, download: bool
 ) -> tuple[Path, Path]:
     """The paths of the images and the labels of one part, downloaded where that is needed."""
-    home = _home(root)
+    home = data_home(root)
     part = "train" if train else "t10k"
     names = (f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte")
     images, labels = (
@@ -61,7 +64,7 @@ def idx_pair(
     return images, labels
 
 
-def _home(root: StrPath | None) -> Path:
+def data_home(root: StrPath | None) -> Path:
     """The folder to search and to fill: the given one, the environment's, else the user's cache."""
     given = root or os.environ.get(DATA_VARIABLE)
     if not given:
@@ -76,28 +79,62 @@ def _home(root: StrPath | None) -> Path:
 
 
 def _fetch(source: IdxSource, name: str, home: Path, download: bool) -> Path:
-    """Download one file from the first mirror that delivers it whole: pooch checks its MD5 sum."""
+    """Download one of the four files into its folder."""
     if not download:
         _missing(source, name, home, "not downloaded, since download=False")
+    target = home / source.folder / f"{name}.gz"
+    try:
+        return retrieve(
+            [f"{mirror}{name}.gz" for mirror in source.mirrors], source.md5[name], target
+        )
+    except DataError as error:
+        _missing(source, name, home, str(error))
+
+
+def retrieve(urls: Sequence[str], md5: str, target: Path) -> Path:
+    """Download `target` from the first of `urls` that delivers it whole: pooch checks its MD5 sum.
+
+    A file that is there already and has that sum is taken as it is. Raises DataError, with what
+    each host answered, where none delivers.
+    """
     pooch = require("pooch", "train")
     downloader = pooch.HTTPDownloader(timeout=_TIMEOUT_SECONDS, progressbar=sys.stderr.isatty())
     failures = []
-    for mirror in source.mirrors:
+    for url in urls:
         try:
             return Path(
                 pooch.retrieve(
-                    url=f"{mirror}{name}.gz",
-                    known_hash=f"md5:{source.md5[name]}",
-                    fname=f"{name}.gz",
-                    path=home / source.folder,
+                    url=url,
+                    known_hash=f"md5:{md5}",
+                    fname=target.name,
+                    path=target.parent,
                     downloader=downloader,
                 )
             )
         except (OSError, ValueError) as error:  # the network and the disk; a checksum that differs
-            failures.append(f"{urlsplit(mirror).hostname}: {_brief(error)}")
+            failures.append(f"{urlsplit(url).hostname}: {_brief(error)}")
     with suppress(OSError):  # pooch made the folder; it goes again unless it holds something
-        (home / source.folder).rmdir()
-    _missing(source, name, home, f"the download failed ({'; '.join(failures)})")
+        target.parent.rmdir()
+    raise DataError(f"the download failed ({'; '.join(failures)})")
+
+
+def unpack(archive: Path, names: Sequence[str], folder: Path) -> None:
+    """The files of those names out of a .tar.gz, wherever they lie in it, written into `folder`.
+
+    Only names that were asked for are written, and only there, whatever the archive holds.
+    """
+    folder.mkdir(exist_ok=True)
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                if (name := PurePosixPath(member.name).name) in names and member.isreg():
+                    content = tar.extractfile(member)
+                    assert content is not None  # it is a regular file
+                    write_atomic(folder / name, content.read())
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{archive}: not a sound .tar.gz archive ({error}); fetch it again"
+        ) from error
 
 
 def _brief(error: Exception) -> str:
