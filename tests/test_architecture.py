@@ -43,7 +43,7 @@ def test_nothing_below_train_imports_the_package_by_its_root() -> None:
     grimp = pytest.importorskip("grimp", reason="import-linter (extra `dev`) is absent")
     graph = grimp.build_graph("tinygrad_cnn", cache_dir=None)
     importers = graph.find_modules_that_directly_import("tinygrad_cnn")
-    top = ("tinygrad_cnn.train", "tinygrad_cnn.cli", "tinygrad_cnn.__main__")
+    top = ("tinygrad_cnn.train", "tinygrad_cnn.bench", "tinygrad_cnn.cli", "tinygrad_cnn.__main__")
     assert not {module for module in importers if not module.startswith(top)}
 
 
@@ -63,9 +63,9 @@ import sys
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"PIL", "graphviz", "graphviz_pure", "hypothesis", "llvmlite",
-            "matplotlib", "numba", "pooch", "pytest", "safetensors", "scipy", "sklearn",
-            "threadpoolctl", "tqdm", "torch"}:
+        if name.partition(".")[0] in {"PIL", "autograd", "graphviz", "graphviz_pure",
+            "hypothesis", "jax", "llvmlite", "matplotlib", "mygrad", "numba", "pooch", "pytest",
+            "safetensors", "scipy", "sklearn", "threadpoolctl", "tqdm", "torch"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())
@@ -87,7 +87,7 @@ def test_a_cnn_takes_a_training_step_with_no_extra_installed() -> None:
     in_a_fresh_interpreter(code)
 
 
-@pytest.mark.parametrize("module", ["data", "models", "train", "viz", "cli"])
+@pytest.mark.parametrize("module", ["data", "models", "train", "viz", "bench", "cli"])
 def test_a_part_with_extras_imports_without_them(module: str) -> None:
     in_a_fresh_interpreter(WITHOUT_EXTRAS + f"import tinygrad_cnn.{module}\n")
 

@@ -1,0 +1,229 @@
+"""What is measured: a plan of small tasks, each of which times all sides on one thing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import util
+from typing import TypeVar
+
+import numpy as np
+
+from tinygrad_cnn.bench import networks, peak
+from tinygrad_cnn.bench.opponents import Convolution, LeftOut, Opponent, Training
+from tinygrad_cnn.bench.timing import Contestant, interleave
+
+SUITES = {
+    "networks": "a training step and a prediction of five networks",
+    "convolutions": "one convolution and its two gradients",
+    "overhead": "a chain of 200 multiply-adds on 4 elements, recorded and swept",
+    "memory": "peak memory of a training step, above the idle model",
+    "growth": "a training step as batch, depth and image grow",
+    "imports": "importing the library",
+}
+CONVOLUTIONS = (
+    Convolution((64, 1, 28, 28), 16, 3),
+    Convolution((64, 4, 24, 24), 4, 5),
+    Convolution((128, 64, 26, 26), 64, 3),
+    Convolution((128, 16, 32, 32), 16, 3, padding=1),
+    Convolution((128, 32, 16, 16), 64, 3, stride=2, padding=1),
+    Convolution((128, 64, 8, 8), 64, 3, padding=1),
+    Convolution((128, 64, 16, 16), 128, 1),
+)
+CHAIN = 200
+SIZES = {"batch": (16, 32, 64, 128, 256), "depth": (2, 4, 8, 16), "image": (16, 24, 32, 48, 64)}
+CHECKED_STEPS, TOLERANCE = 5, 1e-3  # of the losses, relative
+LONGEST_STEP = 20.0  # seconds
+IMPORTED = ("numpy", "tinygrad_cnn", "torch", "jax", "mygrad", "autograd.numpy")
+IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One side's measurements of one thing: seconds or bytes, a value for each round."""
+
+    suite: str
+    case: str
+    what: str
+    side: str
+    values: list[float]
+
+    @property
+    def median(self) -> float:
+        """Of the rounds."""
+        return float(np.median(self.values))
+
+
+@dataclass(frozen=True)
+class LeftOutOf:
+    """A side that does not appear, where, and why."""
+
+    side: str
+    case: str
+    reason: str
+
+
+@dataclass
+class Session:
+    """Who takes part, how long, and what has been found so far."""
+
+    ours: Sequence[Opponent]
+    others: Sequence[Opponent]
+    threads: int
+    rounds: int
+    quick: bool = False
+    results: list[Result] = field(default_factory=list)
+    left_out: list[LeftOutOf] = field(default_factory=list)
+
+    @property
+    def sides(self) -> list[Opponent]:
+        """All who take part; ours first."""
+        return [*self.ours, *self.others]
+
+    def ask(self, case: str, prepare: Callable[[Opponent], T]) -> dict[Opponent, T]:
+        """What `prepare` makes of each side; of those that cannot, the reasons are kept."""
+        prepared = {}
+        for side in self.sides:
+            try:
+                with side.conditions(self.threads):
+                    prepared[side] = prepare(side)
+            except LeftOut as reason:
+                self.left_out.append(LeftOutOf(side.name, case, str(reason)))
+        return prepared
+
+    def race(
+        self, suite: str, case: str, what: str, works: Mapping[Opponent, Callable[[], object]]
+    ) -> None:
+        """Time the works side by side."""
+        contestants = {
+            side.name: Contestant(work, partial(side.conditions, self.threads))
+            for side, work in works.items()
+        }
+        times = interleave(contestants, self.rounds)
+        self.results += [Result(suite, case, what, name, t) for name, t in times.items()]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A line of the plan."""
+
+    suite: str
+    case: str
+    run: Callable[[Session], None]
+
+
+def plan(only: Sequence[str] = (), quick: bool = False) -> list[Task]:
+    """The tasks whose suite or case is among `only`, all of them if that is empty.
+
+    >>> [task.case for task in plan(["default", "overhead"])]
+    ['default', 'chain', 'default']
+    """
+    tasks = [
+        *(Task("networks", name, _network(name)) for name in networks.NETWORKS),
+        *(Task("convolutions", str(case), _convolution(case)) for case in CONVOLUTIONS),
+        Task("overhead", "chain", _overhead),
+        *(Task("memory", name, _memory(name)) for name in ("default", "resnet20")),
+        *(Task("growth", family, _growth(family)) for family in SIZES),
+        Task("imports", "import", _imports),
+    ]
+    return [task for task in tasks if not only or {task.suite, task.case} & {*only}]
+
+
+def _network(name: str) -> Callable[[Session], None]:
+    network = networks.NETWORKS[name]
+
+    def run(session: Session) -> None:
+        x, y = networks.digits(network)
+        losses: list[float] = []
+
+        def prepare(side: Opponent) -> Training:
+            training = side.training(network, networks.weights(network), x, y)
+            found = _first_losses(training)
+            losses[:] = losses or found  # ours come first
+            if not np.allclose(found, losses, rtol=TOLERANCE, atol=0):
+                raise LeftOut(f"its losses {_told(found)} are not ours, {_told(losses)}")
+            return training
+
+        sides = session.ask(name, prepare)
+        for what, work in (("training", "step"), ("inference", "predict")):
+            works = {side: getattr(training, work) for side, training in sides.items()}
+            session.race("networks", name, what, works)
+
+    return run
+
+
+def _first_losses(training: Training) -> list[float]:
+    """The losses of the first steps from the common weights: equal work gives equal losses."""
+    begun = time.perf_counter()
+    losses = [training.step()]
+    seconds = time.perf_counter() - begun
+    if seconds > LONGEST_STEP:
+        raise LeftOut(f"its first step takes {seconds:.0f} s, longer than is waited for")
+    return losses + [training.step() for _ in range(CHECKED_STEPS - 1)]
+
+
+def _told(losses: Sequence[float]) -> str:
+    return ", ".join(f"{loss:.5g}" for loss in losses)
+
+
+def _convolution(case: Convolution) -> Callable[[Session], None]:
+    def run(session: Session) -> None:
+        works = session.ask(str(case), lambda side: side.convolution(case))
+        session.race("convolutions", str(case), "forward and gradients", works)
+
+    return run
+
+
+def _overhead(session: Session) -> None:
+    works = session.ask("chain", lambda side: side.chain(CHAIN))
+    session.race("overhead", "chain", "forward and backward", works)
+
+
+def _memory(name: str) -> Callable[[Session], None]:
+    def run(session: Session) -> None:
+        peaks = session.ask(name, lambda side: peak.measure(side.name, name, session.threads))
+        session.results += [
+            Result("memory", name, "training", side.name, [value]) for side, value in peaks.items()
+        ]
+
+    return run
+
+
+def _growth(family: str) -> Callable[[Session], None]:
+    """Ours and the first of the others: time side by side; memory of ours alone."""
+
+    def run(session: Session) -> None:
+        for size in SIZES[family]:
+            name = f"{family}={size}"
+            network = networks.of_name(name)
+            x, y = networks.digits(network)
+            w = networks.weights(network)
+            sides = [session.ours[0], *session.others[:1]]
+            works = {side: side.training(network, w, x, y).step for side in sides}
+            session.race("growth", name, "training", works)
+            bytes_ = peak.measure(session.ours[0].name, name, session.threads)
+            session.results.append(Result("growth", name, "memory", sides[0].name, [bytes_]))
+
+    return run
+
+
+def _imports(session: Session) -> None:
+    """Each module in fresh interpreters, in turn."""
+    times: dict[str, list[float]] = {module: [] for module in IMPORTED if _installed(module)}
+    for _ in range(min(session.rounds, 7)):
+        for module, seconds in times.items():
+            command = [sys.executable, "-c", IMPORT.format(module)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            seconds.append(float(done.stdout))
+    session.results += [Result("imports", "import", "import", m, t) for m, t in times.items()]
+
+
+def _installed(module: str) -> bool:
+    return util.find_spec(module.partition(".")[0]) is not None

@@ -1,0 +1,88 @@
+"""`tinygrad-cnn bench`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from tinygrad_cnn import bench
+from tinygrad_cnn.bench import machine, report
+from tinygrad_cnn.bench.networks import NETWORKS
+from tinygrad_cnn.bench.run import TIERS
+from tinygrad_cnn.bench.suites import SUITES
+from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.files import write_atomic
+from tinygrad_cnn.viz import plots
+
+HELP = "measure speed and memory against other libraries"
+DESCRIPTION = """\
+Train the same networks from the same weights with every library that is
+installed here (PyTorch, JAX, MyGrad, autograd), in turn, with the same number of
+threads. Losses are compared before time is taken. Everything is printed, also
+what is not to our advantage."""
+EXAMPLES = f"""\
+what is measured:
+{chr(10).join(f"  {name:<13} {text}" for name, text in SUITES.items())}
+
+networks:
+{chr(10).join(f"  {name:<13} {n.summary}" for name, n in NETWORKS.items())}
+
+examples:
+  tinygrad-cnn bench                             everything; some minutes
+  tinygrad-cnn bench --quick --only default      one network, in fewer rounds
+  tinygrad-cnn bench --only networks --json numbers.json --plot ratios.png
+  tinygrad-cnn bench --tier blocked              NumPy alone
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--only",
+        type=lambda text: tuple(filter(None, text.split(","))),
+        default=(),
+        metavar="A,B,...",
+        help="these suites or networks alone",
+    )
+    parser.add_argument(
+        "--tier",
+        type=lambda text: tuple(filter(None, text.split(","))),
+        default=TIERS,
+        metavar="A,B,...",
+        help=f"tiers of our kernels that take part (default: {','.join(TIERS)})",
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: rougher numbers")
+    parser.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="of every side (default: the cores)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the ratios (.png)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure, print, and write what was asked for."""
+    for path in filter(None, (arguments.json, arguments.plot)):
+        if not path.parent.is_dir():  # minutes before anything would be written
+            raise ConfigError(f"{path.parent}: no such folder to write into; make it")
+    _keep_to(arguments.threads)
+    found = bench.run(
+        arguments.tier, arguments.only, arguments.quick, arguments.threads, not arguments.quiet
+    )
+    print(report.text(found))
+    if arguments.json:
+        write_atomic(arguments.json, found.to_json())
+        print(f"\n{arguments.json}")
+    if arguments.plot:
+        write_atomic(arguments.plot, plots.png(report.plot(found)))
+        print(arguments.plot)
+
+
+def _keep_to(threads: int) -> None:
+    """Hold this process to as many cores as threads: the one limit that every library obeys."""
+    cores = machine.cores()
+    if not 0 <= threads <= cores:
+        raise ConfigError(f"threads: from 1 to the {cores} cores that are here; got {threads}")
+    if threads and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
