@@ -9,7 +9,17 @@ from pathlib import Path
 from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.files import write_atomic
 from tinygrad_cnn.train import comparing
-from tinygrad_cnn.train.document import Block, Document, Picture, Table, Text, markdown, page
+from tinygrad_cnn.train.document import (
+    Block,
+    Document,
+    Heading,
+    Picture,
+    Points,
+    Table,
+    Text,
+    markdown,
+    page,
+)
 from tinygrad_cnn.viz import plots
 from tinygrad_cnn.viz.words import aligned
 
@@ -86,11 +96,14 @@ def _write(out: Path, runs: list[comparing.Run], rows: list[comparing.Row]) -> l
     if out.suffix == ".png":
         write_atomic(out, picture)
         return [out]
-    head = list(rows[0])
+    head = ["run", *NUMBERS]
+    settings = [name for name in rows[0] if name not in head]
+    told = [f"**{row['run']}** {', '.join(f'{k}={row[k]}' for k in settings)}" for row in rows]
     blocks: list[Block] = [
         Text(comparing.verdict(runs)),
-        Table(head, [list(row.values()) for row in rows], right=NUMBERS),
+        Table(head, [[row[name] for name in head] for row in rows], right=NUMBERS),
         Picture(image.name, "Validation loss and accuracy by epoch"),
+        *([Heading("Settings in which they differ"), Points(told)] if settings else []),
     ]
     document = Document(f"{len(runs)} runs compared", blocks)
     if out.suffix == ".md":
