@@ -5,6 +5,7 @@ from tests.cases import (
     attention,
     contraction,
     creation,
+    custom,
     elementwise,
     fourier,
     images,
@@ -44,4 +45,5 @@ CASES = [
     *fourier.CASES,
     *creation.CASES,
     *numpy_only.CASES,
+    *custom.CASES,
 ]

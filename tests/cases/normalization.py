@@ -8,7 +8,8 @@ import numpy as np
 
 from tests.cases.table import case
 from tests.oracle import Draw, F, Sample, torch
-from tinygrad_cnn import ops
+from tinygrad_cnn import Tensor, kernels, ops
+from tinygrad_cnn.core import REGISTRY
 
 
 def images(d: Draw, channels: int = 0) -> np.ndarray:
@@ -29,6 +30,13 @@ def trained(d: Draw) -> Sample:
 
 def batch_norm_train(x: Any, weight: Any, bias: Any, eps: float) -> Any:
     return ops.batch_norm(x, None, None, weight, bias, training=True, eps=eps)
+
+
+def batch_norm_op(x: Any, weight: Any, bias: Any, eps: float) -> Any:
+    """Handed the statistics of x, as the function does."""
+    mean, var = kernels.batch_stats(x.data if isinstance(x, Tensor) else x)
+    op = REGISTRY["batch_norm_train"]
+    return op(x, weight, bias, mean=mean, rstd=1 / np.sqrt(var + eps), eps=eps)
 
 
 def evaluated(d: Draw) -> Sample:
@@ -152,6 +160,12 @@ CASES = [
         "batch_norm in training",
         trained,
         batch_norm_train,
+        lambda x, weight, bias, eps: F.batch_norm(x, None, None, weight, bias, True, eps=eps),
+    ),
+    case(
+        "batch_norm_train",
+        trained,
+        batch_norm_op,
         lambda x, weight, bias, eps: F.batch_norm(x, None, None, weight, bias, True, eps=eps),
     ),
     case("batch_norm in evaluation", evaluated, batch_norm_eval, torch_batch_norm_eval),

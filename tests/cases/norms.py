@@ -9,6 +9,7 @@ from tests.cases.matrices import spectral
 from tests.cases.table import case
 from tests.oracle import Draw, Sample, torch
 from tinygrad_cnn import linalg, ops
+from tinygrad_cnn.ops.axes import normalize_axes
 
 ORDERS = (2, 1, 3, 4, 6, 0.5, 1.5, 2.5, -1, -2, -0.5, 0, math.inf, -math.inf)
 
@@ -20,6 +21,11 @@ def vectors(d: Draw) -> Sample:
         "keepdims": d.flag(),
         "ord": d.of(*ORDERS),
     }
+
+
+def euclidean(d: Draw) -> Sample:
+    (x,), k = vectors(d)
+    return [x], {"axis": normalize_axes(k["axis"], x.ndim, ""), "keepdims": k["keepdims"]}
 
 
 def torch_vector_norm(x: Any, axis: Any, keepdims: bool, ord: float) -> Any:
@@ -41,6 +47,12 @@ def numpys(d: Draw) -> Sample:
 
 
 CASES = [
+    case(
+        "euclidean_norm",
+        euclidean,
+        None,
+        lambda x, axis, keepdims: torch_vector_norm(x, axis, keepdims, 2),
+    ),
     case("vector_norm", vectors, linalg.vector_norm, torch_vector_norm),
     case(
         "matrix_norm",

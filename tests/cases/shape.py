@@ -130,6 +130,7 @@ CASES = [
         lambda a, b: a * b,
     ),
     case("sum_to", shrunk, None, torch_sum_to),
+    case("_concat", in_a_row, None, lambda *xs, axis: torch.concat(xs, axis)),
     case(
         "concat",
         in_a_row,

@@ -17,6 +17,13 @@ def along(d: Draw) -> Sample:
     return [d.distinct(*shape)], {"axis": d.axis(len(shape)), "descending": d.flag()}
 
 
+def rearranged(d: Draw) -> Sample:
+    shape = d.shape(1, 3)
+    axis = d.axis(len(shape))
+    order = np.argsort(d.rng.random(shape), axis=axis)
+    return [d.real(*shape)], {"order": order, "axis": axis}
+
+
 def best(d: Draw) -> Sample:
     shape = d.shape(1, 3)
     axis = d.axis(len(shape))
@@ -45,6 +52,12 @@ def torch_quantile(x: Any, q: Any, axis: Any, keepdims: bool) -> Any:
 
 
 CASES = [
+    case(
+        "_reorder",
+        rearranged,
+        None,
+        lambda x, order, axis: torch.gather(x, axis, torch.as_tensor(order)),
+    ),
     case("sort", along, None, lambda x, axis, descending: torch.sort(x, axis, descending)[0]),
     case(
         "topk",
