@@ -68,6 +68,26 @@ def test_confusions_are_printed_with_recall_and_precision() -> None:
     assert "1 of 16 taken for another class" in shown
 
 
+@pytest.mark.parametrize("name", ["5", "T-shirt/top", "a class with quite a long name"])
+def test_every_word_beside_a_confusion_matrix_lies_inside_of_the_picture(name: str) -> None:
+    classes = [f"{name}{c}" for c in range(10)]
+    figure = plots.confusion_matrix(np.eye(10, dtype=int) * 100, classes).figure
+    figure.draw_without_rendering()
+    edges = figure.bbox
+    words = [t for t in figure.findobj(match=lambda a: hasattr(a, "get_text")) if t.get_text()]
+    assert {"precision\nin %", "recall\nin %", classes[-1]} <= {t.get_text() for t in words}
+    for text in words:
+        box = text.get_window_extent()
+        assert (edges.x0 <= box.x0, box.x1 <= edges.x1) == (True, True), text.get_text()
+        assert (edges.y0 <= box.y0, box.y1 <= edges.y1) == (True, True), text.get_text()
+
+
+def test_long_names_of_classes_do_not_run_into_one_another() -> None:
+    classes = ["T-shirt/top", "Trouser", "Pullover", "Ankle boot"] * 2
+    ax = plots.confusion_matrix(np.eye(8, dtype=int), classes)
+    assert {label.get_rotation() for label in ax.get_xticklabels()[:-1]} == {40.0}
+
+
 def test_a_class_without_examples_has_no_recall() -> None:
     shown = texts(plots.confusion_matrix(np.diag([3, 0]), ["a", "b"]).figure)
     assert shown.count("-") == 2
@@ -106,6 +126,105 @@ def test_contact_sheets_fit_into_a_figure_with_a_layout_of_its_own() -> None:
 def test_contact_sheets_want_one_caption_for_each_image() -> None:
     with pytest.raises(ShapeError, match="got 1 captions for 2 images"):
         plots.contact_sheet(np.zeros((2, 8, 8)), ["one"])
+
+
+# -- inside of the layers -------------------------------------------------------------------------
+
+
+def titles(ax: Any) -> str:
+    return ax.get_title(loc="left") + ax.get_title()
+
+
+@pytest.mark.parametrize(
+    ("shape", "images"),
+    [((16, 1, 3, 3), 16), ((8, 3, 5, 5), 8), ((6, 4, 3, 3), 24), ((1, 1, 1, 1), 1)],
+)
+def test_filters_are_drawn_one_by_one_with_a_gap_around_each(
+    shape: tuple[int, ...], images: int
+) -> None:
+    weight = np.arange(1.0, np.prod(shape) + 1).reshape(shape)
+    ax = plots.filters(weight)
+    drawn = np.ma.masked_invalid(ax.images[0].get_array())
+    assert f"{shape[0]} filters, {shape[2]} x {shape[3]}" in titles(ax)
+    if shape[1] == 3:  # coloured: 1 for the largest of all, white between
+        assert drawn.max() == 1.0
+        assert drawn.shape[2] == 3
+    else:
+        assert drawn.count() == weight.size == images * shape[2] * shape[3]
+        np.testing.assert_array_equal(np.sort(drawn.compressed()), weight.ravel())
+
+
+def test_zero_is_the_middle_of_the_scale_of_filters() -> None:
+    image = plots.filters(np.array([-1.0, 0.0, 2.0, 0.5]).reshape(1, 1, 2, 2)).images[0]
+    assert image.get_clim() == (-2.0, 2.0)
+
+
+def test_filters_of_many_channels_are_a_row_each_and_the_title_tells_what_is_left_out() -> None:
+    ax = plots.filters(np.ones((64, 32, 3, 3)), most=64)
+    assert titles(ax) == "64 filters (the first 4), 3 x 3, 32 channels (the first 16)"
+    assert np.ma.masked_invalid(ax.images[0].get_array()).count() == 4 * 16 * 9
+
+
+def test_feature_maps_share_a_scale_and_dead_ones_are_counted() -> None:
+    maps = np.stack([np.full((4, 5), c, float) for c in (0, 1, 2)])
+    ax = plots.feature_maps(maps)
+    assert titles(ax) == "3 feature maps, 4 x 5, 1 all zero"
+    assert ax.images[0].get_clim() == (0.0, 2.0)
+
+
+def test_the_flow_of_gradients_is_a_row_a_layer_with_its_newest_norm() -> None:
+    ax = plots.gradient_flow({"first": [1.0, 1e-6], "second": [1.0, 10.0]})
+    image = ax.images[0]
+    np.testing.assert_allclose(image.get_array(), [[1.0, 1e-6], [1.0, 10.0]])
+    assert image.norm(1e-6) == 0.0
+    assert image.norm(10.0) == 1.0
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["first", "second"]
+    assert {" 1e-06", " 10"} <= set(texts(ax.figure))
+
+
+def test_zero_and_nan_are_no_shades_of_the_scale() -> None:
+    ax = plots.gradient_flow({"a": [0.0, 1.0, float("nan")], "b": [float("inf")]})
+    known, bad = (image.get_array() for image in ax.images)
+    assert known.mask.tolist() == [[True, False, True], [True, True, True]]
+    assert bad.mask.tolist() == [[True, True, False], [True, True, False]]
+    assert plots.png(ax.figure, dpi=40).startswith(b"\x89PNG")
+
+
+def test_histograms_hold_every_value_and_tell_of_zeros_and_nans() -> None:
+    values = np.array([-1.0, 0.0, 0.0, 0.0, 1.0, np.nan])
+    ax = plots.activation_histograms({"relu": values, "none": np.zeros(0)})
+    heights, _, base = ax.patches[0].get_data()
+    assert base == 1
+    assert sorted(set(np.round((heights - base) / 0.85 * 3))) == [0, 1, 3]
+    assert {" zero 50%", " 1 NaN or Inf", " empty"} <= set(texts(ax.figure))
+
+
+@pytest.mark.parametrize("draw", [plots.gradient_flow, plots.activation_histograms])
+def test_layers_without_anything_to_show_say_so(draw: Any) -> None:
+    assert any("so far" in text for text in texts(draw({}).figure))
+    assert any("so far" in text for text in texts(draw({"a": []}).figure))
+
+
+@pytest.mark.parametrize(
+    ("draw", "shape"), [(plots.filters, (3, 3)), (plots.feature_maps, (2, 3, 4, 5))]
+)
+def test_arrays_of_another_shape_are_refused_with_the_right_one(draw: Any, shape: Any) -> None:
+    with pytest.raises(ShapeError, match=r"shape \(.*, got"):
+        draw(np.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("draw", "what"),
+    [
+        (plots.filters, np.ones((2, 1, 3, 3))),
+        (plots.feature_maps, np.ones((2, 3, 3))),
+        (plots.gradient_flow, {"a": [1.0]}),
+        (plots.activation_histograms, {"a": np.ones(3)}),
+    ],
+)
+def test_layers_are_drawn_on_the_axis_that_was_given(draw: Any, what: Any) -> None:
+    ax = plots.new_figure(4, 3).subplots()
+    assert draw(what, ax) is ax
 
 
 def test_drawing_does_not_import_pyplot(monkeypatch: pytest.MonkeyPatch) -> None:
