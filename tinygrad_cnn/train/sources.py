@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tinygrad_cnn.data import (
+    CIFAR10,
     MNIST,
     ArrayDataset,
     EmbeddedMNIST,
@@ -35,7 +36,7 @@ class Source(NamedTuple):
         return self.data_dir or ("the user's cache" if self.full else "inside the package")
 
 
-SETS: dict[str, Callable[..., ArrayDataset]] = {"fashion-mnist": FashionMNIST}
+SETS: dict[str, Callable[..., ArrayDataset]] = {"fashion-mnist": FashionMNIST, "cifar10": CIFAR10}
 DATASETS = ("mnist", *SETS)
 
 
