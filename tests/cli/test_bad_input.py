@@ -232,6 +232,13 @@ class TestGraph:
         assert "graphviz-pure writes no PDF" in line
 
 
+class TestSheet:
+    @pytest.mark.parametrize("name", ["digits.txt", "digits", "digits.svg"])
+    def test_under_the_name_of_another_format(self, name: str, capsys: Printed) -> None:
+        assert "let its name end in .png" in refused(capsys, "data", f"--sheet={name}")
+        assert not list(Path().iterdir())
+
+
 class TestImages:
     def told(self, runs: Path, capsys: Printed, path: str) -> str:
         line = refused(capsys, "predict", path, f"--out={runs}")

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_cnn.cli.options import add_data
 from tinygrad_cnn.data import ArrayDataset, write_csv, write_idx
+from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.files import write_atomic
 from tinygrad_cnn.train import sources
 from tinygrad_cnn.viz import plots
@@ -32,13 +33,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_data(parser)
     group = parser.add_argument_group("export")
-    group.add_argument("--sheet", type=Path, metavar="FILE", help="draw eight digits of each class")
+    group.add_argument(
+        "--sheet", type=Path, metavar="FILE", help="draw eight digits of each class (.png)"
+    )
     group.add_argument("--csv", type=Path, metavar="DIR", help="write label-first CSV files")
     group.add_argument("--idx", type=Path, metavar="DIR", help="write MNIST's four IDX files")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Describe, and export what was asked for."""
+    if arguments.sheet and arguments.sheet.suffix.lower() != ".png":
+        raise ConfigError(f"{arguments.sheet}: the sheet is a PNG; let its name end in .png")
     source = sources.load(arguments.data_dir, arguments.full, arguments.dataset or "mnist")
     print(describe(source))
     if arguments.sheet:
