@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.kernels import reference
-from tinygrad_cnn.kernels.blocked.memory import bits, workspace
+from tinygrad_cnn.kernels.blocked.memory import bits, fresh, workspace
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.geometry import Array
 
@@ -43,7 +43,7 @@ def leaky_relu(x: Array, slope: float) -> Array:
     plain = x.size < FEW or not x.flags.c_contiguous
     if plain or x.dtype.kind != "f" or not 0 <= slope <= 1:
         return reference.leaky_relu(x, slope)
-    y = np.empty_like(x)
+    y = fresh(x.shape, x.dtype)
 
     def piece(x: Array, y: Array) -> None:
         if slope:
@@ -62,7 +62,7 @@ def leaky_relu_grad(g: Array, y: Array, slope: float) -> Array:
     fits = g.dtype == y.dtype and g.dtype.kind == "f" and g.itemsize <= 8
     if plain or not fits or not 0 <= slope <= 1:
         return reference.leaky_relu_grad(g, y, slope)
-    dx = np.empty_like(g)
+    dx = fresh(g.shape, g.dtype)
 
     def piece(g: Array, y: Array, dx: Array) -> None:
         positive = workspace("positive", y.shape, np.dtype(bool))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.kernels.blocked.matrix import TransposedSum, multiply
-from tinygrad_cnn.kernels.blocked.memory import workspace
+from tinygrad_cnn.kernels.blocked.memory import fresh, workspace
 from tinygrad_cnn.kernels.blocked.windows import Where, Windows, blocks
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.geometry import Array, Ints, conv_output_size, last_axes
@@ -62,7 +62,7 @@ def conv(x: Array, w: Array, stride: Ints, padding: Ints, dilation: Ints, groups
     """As `reference.conv`: (F, C*K) @ (C*K, O) for each sample."""
     x, w = same_type(x, w)
     out = conv_output_size(x.shape[2:], w.shape[2:], stride, padding, dilation)
-    y = np.empty((x.shape[0], w.shape[0], *out), x.dtype)
+    y = fresh((x.shape[0], w.shape[0], *out), x.dtype)
     if not (y.size and x.size and w.size):
         return np.zeros_like(y)
     _correlate(y, x, w, Where(out, w.shape[2:], stride, padding, dilation), groups)
@@ -79,8 +79,9 @@ def conv_input(
     Spreading g out with zeros instead would multiply prod(stride) times as much.
     """
     g, w = same_type(g, w)
-    fresh = np.empty if prod(stride) == 1 else np.zeros  # a stride may leave positions unmet
     dx = fresh((g.shape[0], groups * w.shape[1], *size), g.dtype)
+    if prod(stride) > 1:
+        dx.fill(0)  # a stride may leave positions unmet
     if not (dx.size and w.size and g.size):
         return np.zeros_like(dx)
     for part, w_part, where in phases(dx, w, stride, padding, dilation, groups):

@@ -1,8 +1,18 @@
-"""Reused buffers, and copies that move whole rows."""
+"""Memory that is used again, and copies that move whole rows.
+
+Fresh memory of megabytes costs a page fault every 4 KiB, often more than the work done in it, and
+the C library gives such memory back to the system as soon as it is freed. Hence two kinds of memory
+that stays: buffers for intermediate values, one set a thread (`workspace`), and results (`fresh`),
+whose memory is taken back when the last array that shows it dies.
+
+At most IDLE_BYTES of the memory of dead results wait for the next ones; the rest goes back at once.
+Nothing else in the program is touched: no setting of the C library, no other array.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from math import prod
 from typing import Any
 
@@ -11,15 +21,14 @@ import numpy as np
 from tinygrad_cnn.kernels.geometry import Array, Ints
 
 KEPT_BYTES = 1 << 25  # larger buffers are not kept between calls
+SMALL_BYTES = 1 << 17  # smaller results are left to NumPy: the C library keeps their memory itself
+IDLE_BYTES = 1 << 29  # of dead results, at most, wait for the next ones
 
 _local = threading.local()
 
 
 def workspace(role: str, shape: Ints, dtype: np.dtype[Any]) -> Array:
-    """An uninitialised array that this thread reuses: valid until its next call with this role.
-
-    A fresh array of megabytes costs a page fault every 4 KiB, often more than the work done in it.
-    """
+    """An uninitialised array that this thread reuses: valid until its next call with this role."""
     needed = prod(shape) * dtype.itemsize
     kept: dict[str, Array] = _local.__dict__
     buffer = kept.get(role)
@@ -28,6 +37,58 @@ def workspace(role: str, shape: Ints, dtype: np.dtype[Any]) -> Array:
         if needed <= KEPT_BYTES:
             kept[role] = buffer
     return buffer[:needed].view(dtype).reshape(shape)
+
+
+class _Idle:
+    """The memory of dead results, by size: each step of training asks for the same sizes."""
+
+    def __init__(self) -> None:
+        self.buffers: defaultdict[int, list[Array]] = defaultdict(list)
+        self.bytes = 0
+        self.lock = threading.Lock()
+
+    def take(self, size: int) -> Array:
+        """Memory of a dead result, or new memory."""
+        with self.lock:
+            if self.buffers[size]:
+                self.bytes -= size
+                return self.buffers[size].pop()
+        return np.empty(size, np.uint8)
+
+    def give(self, buffer: Array) -> None:
+        """What a dead result leaves."""
+        # A thread that waits for the lock could be this one: the collector runs at any time.
+        if self.lock.acquire(blocking=False):
+            try:
+                if self.bytes + buffer.size <= IDLE_BYTES:
+                    self.bytes += buffer.size
+                    self.buffers[buffer.size].append(buffer)
+            finally:
+                self.lock.release()
+
+
+class _Lease:
+    """Lends a buffer to arrays; NumPy holds it until the last of them dies."""
+
+    __slots__ = ("__array_interface__", "buffer", "give")
+
+    def __init__(self, idle: _Idle, size: int) -> None:
+        self.give, self.buffer = idle.give, idle.take(size)
+        self.__array_interface__ = self.buffer.__array_interface__
+
+    def __del__(self) -> None:
+        self.give(self.buffer)
+
+
+_idle = _Idle()
+
+
+def fresh(shape: Ints, dtype: np.dtype[Any]) -> Array:
+    """An uninitialised array for a result: the caller's own, like any other."""
+    size = prod(shape) * dtype.itemsize
+    if size < SMALL_BYTES:
+        return np.empty(shape, dtype)
+    return np.ndarray(shape, dtype, np.asarray(_Lease(_idle, size)))
 
 
 def as_rows(a: Array) -> Array:

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from tinygrad_cnn.kernels import reference
-from tinygrad_cnn.kernels.blocked.memory import workspace
+from tinygrad_cnn.kernels.blocked.memory import fresh, workspace
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.geometry import Array
 
@@ -72,7 +72,7 @@ def batch_norm(x: Array, mean: Array, rstd: Array, weight: Array, bias: Array) -
     if not _fits(x):
         return reference.batch_norm(x, mean, rstd, weight, bias)
     a = rstd * weight
-    y = np.empty(x.shape, np.result_type(x, a))
+    y = fresh(x.shape, np.result_type(x, a))
     source, to = _flat(x), _flat(y)
     b = _wide(bias - mean * a, to)
     a = _wide(a, to)
@@ -95,7 +95,7 @@ def batch_norm_grad(
     """
     if not _fits(x):
         return reference.batch_norm_grad(g, x, mean, rstd, weight)
-    dx = np.empty(x.shape, np.result_type(g, x, mean))
+    dx = fresh(x.shape, np.result_type(g, x, mean))
     g, x, to = _flat(g), _flat(x), _flat(dx)
     N, C, S = x.shape
 

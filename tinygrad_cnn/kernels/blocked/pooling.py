@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.kernels import reference
-from tinygrad_cnn.kernels.blocked.memory import workspace
+from tinygrad_cnn.kernels.blocked.memory import fresh, workspace
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.geometry import (
     Array,
@@ -64,8 +64,8 @@ def max_pool(
     if x.dtype.kind != "f":
         return reference.max_pool(x, kernel, stride, padding, dilation, ceil_mode)
     out = pool_output_size(x.shape[2:], kernel, stride, padding, dilation, ceil_mode)
-    y = np.empty((*x.shape[:2], *out), x.dtype)
-    argmax = np.empty(y.shape, reference.argmax_dtype(kernel))
+    y = fresh((*x.shape[:2], *out), x.dtype)
+    argmax = fresh(y.shape, reference.argmax_dtype(kernel))
     images, maxima, chosen = _images(x), _images(y), _images(argmax)
     extent = window_extent(out, kernel, stride, dilation)
 
@@ -133,7 +133,7 @@ def window_gather(
     x: Array, argmax: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
 ) -> Array:
     """As `reference.window_gather`: one indexed read."""
-    y, out = np.empty(argmax.shape, x.dtype), argmax.shape[2:]
+    y, out = fresh(argmax.shape, x.dtype), argmax.shape[2:]
     extent = window_extent(out, kernel, stride, dilation)
     room, _ = _room(extent, x.shape[2:], padding)
     images, chosen, to = _images(x), _images(argmax), _images(y)
@@ -158,7 +158,8 @@ def window_scatter(
     apart = all(s >= span for s, span in zip(stride, spans, strict=True))
     if not g.size or not (apart or (g.dtype.kind == "f" and g.itemsize <= 8)):
         return reference.window_scatter(g, argmax, size, kernel, stride, padding, dilation)
-    dx = np.zeros((*g.shape[:2], *size), g.dtype)
+    dx = fresh((*g.shape[:2], *size), g.dtype)
+    dx.fill(0)
     out, images, chosen, result = g.shape[2:], _images(g), _images(argmax), _images(dx)
     room, inside = _room(window_extent(out, kernel, stride, dilation), size, padding)
 
@@ -191,7 +192,7 @@ def sum_pool(x: Array, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: boo
     """As `reference.sum_pool`, one axis at a time."""
     ones = (1,) * len(kernel)
     out = pool_output_size(x.shape[2:], kernel, stride, padding, ones, ceil_mode)
-    y = np.empty((*x.shape[:2], *out), x.dtype)
+    y = fresh((*x.shape[:2], *out), x.dtype)
     images, sums = _images(x), _images(y)
     extent = window_extent(out, kernel, stride, ones)
 
@@ -216,7 +217,8 @@ def sum_pool(x: Array, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: boo
 def sum_pool_input(g: Array, size: Ints, kernel: Ints, stride: Ints, padding: Ints) -> Array:
     """As `reference.sum_pool_input`, one axis at a time."""
     out = g.shape[2:]
-    dx = np.zeros((*g.shape[:2], *size), g.dtype)
+    dx = fresh((*g.shape[:2], *size), g.dtype)
+    dx.fill(0)
     extent = window_extent(out, kernel, stride, (1,) * len(kernel))
     room, inside = _room(extent, size, padding)
     images, results = _images(g), _images(dx)

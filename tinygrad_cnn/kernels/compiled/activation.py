@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinygrad_cnn.kernels import blocked
+from tinygrad_cnn.kernels.blocked.memory import fresh
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.compiled.jit import jit, ready, supported
 from tinygrad_cnn.kernels.geometry import Array
@@ -36,7 +35,7 @@ def leaky_relu(x: Array, slope: float) -> Array:
     """As `reference.leaky_relu`."""
     if not supported(x):
         return blocked.leaky_relu(x, slope)
-    y = np.empty(x.shape, x.dtype)
+    y = fresh(x.shape, x.dtype)
     source, to, slope = ready(x).reshape(-1), y.reshape(-1), x.dtype.type(slope)
     share(lambda first, last: _leaky_relu(source, slope, to, first, last), x.size, x.size)
     return y
@@ -46,7 +45,7 @@ def leaky_relu_grad(g: Array, y: Array, slope: float) -> Array:
     """As `reference.leaky_relu_grad`."""
     if not supported(g, y) or g.shape != y.shape:
         return blocked.leaky_relu_grad(g, y, slope)
-    dx = np.empty(g.shape, g.dtype)
+    dx = fresh(g.shape, g.dtype)
     of_g, of_y, to = ready(g).reshape(-1), ready(y).reshape(-1), dx.reshape(-1)
     slope = g.dtype.type(slope)
     share(

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_cnn.kernels import blocked
 from tinygrad_cnn.kernels.blocked.convolution import phases, same_type
+from tinygrad_cnn.kernels.blocked.memory import fresh
 from tinygrad_cnn.kernels.blocked.windows import Where
 from tinygrad_cnn.kernels.compiled import direct
 from tinygrad_cnn.kernels.compiled.jit import ready, supported
@@ -24,7 +25,7 @@ def conv(x: Array, w: Array, stride: Ints, padding: Ints, dilation: Ints, groups
     out = conv_output_size(x.shape[2:], w.shape[2:], stride, padding, dilation)
     if not _fits(x, w, len(out)) or not prod(out):
         return blocked.conv(x, w, stride, padding, dilation, groups)
-    y = np.empty((x.shape[0], w.shape[0], *out), x.dtype)
+    y = fresh((x.shape[0], w.shape[0], *out), x.dtype)
     where = Where(out, w.shape[2:], stride, padding, dilation)
     _correlate(y, y, ready(x), w, np.zeros(len(w), x.dtype), where, groups)
     return y
@@ -37,8 +38,9 @@ def conv_input(
     g, w = same_type(g, w)
     if not _fits(g, w, len(size)) or not prod(size):
         return blocked.conv_input(g, w, size, stride, padding, dilation, groups)
-    fresh = np.empty if prod(stride) == 1 else np.zeros  # a stride may leave positions unmet
     dx = fresh((g.shape[0], groups * w.shape[1], *size), g.dtype)
+    if prod(stride) > 1:
+        dx.fill(0)  # a stride may leave positions unmet
     g, b = ready(g), np.zeros(dx.shape[1], g.dtype)
     for part, w_part, where in phases(dx, w, stride, padding, dilation, groups):
         _correlate(part, dx, g, w_part, b, where, groups)

@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from tinygrad_cnn.kernels import blocked
+from tinygrad_cnn.kernels.blocked.memory import fresh
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.compiled.jit import jit, jit_sums, ready, supported
 from tinygrad_cnn.kernels.geometry import Array
@@ -68,7 +69,7 @@ def batch_norm(x: Array, mean: Array, rstd: Array, weight: Array, bias: Array) -
     """As `reference.batch_norm`: y = x * a + b with a = rstd * weight, b = bias - mean * a."""
     if not supported(x, mean, rstd, weight, bias):
         return blocked.batch_norm(x, mean, rstd, weight, bias)
-    y = np.empty(x.shape, x.dtype)
+    y = fresh(x.shape, x.dtype)
     source, to = _flat(x), _flat(y)
     a = rstd * weight
     b = bias - mean * a
@@ -111,7 +112,7 @@ def batch_norm_grad(
     """
     if not supported(g, x, mean, rstd, weight) or not x.size:
         return blocked.batch_norm_grad(g, x, mean, rstd, weight)
-    dx = np.empty(x.shape, x.dtype)
+    dx = fresh(x.shape, x.dtype)
     g, x, to = _flat(g), _flat(x), _flat(dx)
     N, C, S = x.shape
     mean = ready(mean)

@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from tinygrad_cnn.kernels import blocked
+from tinygrad_cnn.kernels.blocked.memory import fresh
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.compiled.jit import jit, ready, supported
 from tinygrad_cnn.kernels.geometry import Array, Ints, pool_output_size
@@ -81,8 +82,8 @@ def max_pool(
     if not supported(x) or len(kernel) > 2:
         return blocked.max_pool(x, kernel, stride, padding, dilation, ceil_mode)
     out = pool_output_size(x.shape[2:], kernel, stride, padding, dilation, ceil_mode)
-    y = np.empty((*x.shape[:2], *out), x.dtype)
-    argmax = np.empty(y.shape, argmax_dtype(kernel))
+    y = fresh((*x.shape[:2], *out), x.dtype)
+    argmax = fresh(y.shape, argmax_dtype(kernel))
     images, maxima, chosen = _images(x), _images(y), _images(argmax)
     where = (_two(kernel, 1), _two(stride, 1), _two(padding, 0), _two(dilation, 1))
 
@@ -142,7 +143,7 @@ def window_scatter(
     """As `reference.window_scatter`."""
     if not supported(g) or len(size) > 2:
         return blocked.window_scatter(g, argmax, size, kernel, stride, padding, dilation)
-    dx = np.empty((*g.shape[:2], *size), g.dtype)
+    dx = fresh((*g.shape[:2], *size), g.dtype)
     images, chosen, to = _images(g), _images(argmax), _images(dx)
     where = (_two(kernel, 1), _two(stride, 1), _two(padding, 0), _two(dilation, 1))
     side_by_side = where == ((2, 2), (2, 2), (0, 0), (1, 1))
@@ -180,7 +181,7 @@ def sum_pool(x: Array, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: boo
         return blocked.sum_pool(x, kernel, stride, padding, ceil_mode)
     ones = (1,) * len(kernel)
     out = pool_output_size(x.shape[2:], kernel, stride, padding, ones, ceil_mode)
-    y = np.empty((*x.shape[:2], *out), x.dtype)
+    y = fresh((*x.shape[:2], *out), x.dtype)
     images, sums = _images(x), _images(y)
     where = (_two(kernel, 1), _two(stride, 1), _two(padding, 0))
 
@@ -210,7 +211,7 @@ def sum_pool_input(g: Array, size: Ints, kernel: Ints, stride: Ints, padding: In
     """As `reference.sum_pool_input`; large windows overlap as in `sum_pool`."""
     if not supported(g) or len(size) > 2 or prod(kernel) > 4 * prod(stride):
         return blocked.sum_pool_input(g, size, kernel, stride, padding)
-    dx = np.empty((*g.shape[:2], *size), g.dtype)
+    dx = fresh((*g.shape[:2], *size), g.dtype)
     images, to = _images(g), _images(dx)
     where = (_two(kernel, 1), _two(stride, 1), _two(padding, 0))
 
