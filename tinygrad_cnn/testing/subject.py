@@ -168,8 +168,7 @@ class Subject:
 
     def run(self, xs: Sequence[np.ndarray]) -> Any:
         """What f returns at xs, with nothing recorded."""
-        copies = [x.copy(order="K") for x in xs]  # f may write into what it is given
-        values = copies if self.vjp is not None else [wrap(x, None) for x in copies]
+        values = xs if self.vjp is not None else [wrap(x, None) for x in xs]
         args = self.arguments(values)
         with no_grad():
             return self.isolated(lambda: self.f(*args))
@@ -179,7 +178,7 @@ class Subject:
         witness = Witness()
         assert self.draws in (False, True)  # found out before anybody watches
         with observe(witness):
-            ys = float_outputs(self.run(xs))
+            ys = float_outputs(self.run(copies_of(xs)))
         y = flat(ys)
         shapes = tuple(a.shape for a in ys)
         return Value(y, (shapes, np.isfinite(y).tobytes(), *witness.branches))
@@ -192,7 +191,7 @@ class Subject:
     @cached_property
     def outputs(self) -> Arrays:
         """The float outputs at the inputs."""
-        return float_outputs(self.run(self.xs))
+        return float_outputs(self.run(copies_of(self.xs)))
 
     def _parts(self, g: Any) -> Arrays:
         return g if isinstance(g, list) else self.split(g)
@@ -220,10 +219,10 @@ class Subject:
 
     def gradient(self, xs: Sequence[np.ndarray], g: np.ndarray) -> Arrays:
         """J(xs)^T g, an array for each place."""
-        return self.pullback(xs)(g)
+        return self.pullback(copies_of(xs))(g)
 
     def pullback(self, xs: Sequence[np.ndarray]) -> Pull:
-        """g -> J(xs)^T g, from one run of f."""
+        """g -> J(xs)^T g, from one run of f on these very arrays."""
         return self._pull_bare(xs) if self.vjp is not None else self._pull_recorded(xs)
 
     def _pull_recorded(self, xs: Sequence[np.ndarray]) -> Pull:
@@ -268,8 +267,9 @@ class Subject:
         vjp = self.vjp
         assert vjp is not None
 
+        args = self.arguments(xs)
+
         def pull(g: Any) -> Arrays:
-            args = self.arguments([x.copy(order="K") for x in xs])
             upstream = self._as_returned(self._parts(g))
             return self._checked(self.isolated(lambda: vjp(upstream, *args)), xs)
 
@@ -277,7 +277,7 @@ class Subject:
 
     def _as_returned(self, gs: Arrays) -> Any:
         """The gradients in the structure that f returns; zeros for outputs that hold no floats."""
-        leaves, rebuild = flatten_tree(self.run(self.xs))
+        leaves, rebuild = flatten_tree(self.run(copies_of(self.xs)))
         left = iter(gs)
         full = [next(left) if _is_float(_array(y)) else np.zeros(np.shape(y)) for y in leaves]
         return rebuild(full)
@@ -400,6 +400,11 @@ def float_leaves(result: Any) -> list[Any]:
 def float_outputs(result: Any) -> Arrays:
     """The same as arrays."""
     return [_array(y) for y in float_leaves(result)]
+
+
+def copies_of(xs: Sequence[np.ndarray]) -> Arrays:
+    """Copies, for an f or a VJP that writes into what it is given."""
+    return [x.copy(order="K") for x in xs]
 
 
 def flat(arrays: Sequence[np.ndarray]) -> np.ndarray:

@@ -54,7 +54,7 @@ def _compare_aliased(subject: Subject, i: int, j: int, g: np.ndarray) -> None:
 
     def aliased(xs: Arrays) -> Arrays:
         xs = [xs[i] if k == j else x for k, x in enumerate(xs)]
-        return _through_one_leaf(subject, xs, i, j, g) if one_leaf else subject.gradient(xs, g)
+        return _through_one_leaf(subject, xs, i, j, g) if one_leaf else subject.pullback(xs)(g)
 
     with blaming(subject, "accumulation"):
         parts, found = subject.gradient(apart, g), aliased(apart)
