@@ -7,10 +7,11 @@ arrived so far; there is no recursion, and a chain of a million ops is as good a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from heapq import heapify, heappop, heappush
-from typing import Any
+from sys import getrefcount
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from tinygrad_cnn.errors import DTypeError, FreedGraphError, ShapeError
 
 Pending = dict[int, list[Any]]
 """seq -> [node, the gradient so far, whether the sweep owns it and may add to it in place]"""
+Pull = Callable[[Node, Any, Any], list[Any]]
+"""(node, its gradient, the parents that need one) -> the gradients of the inputs"""
 
 
 class GradientScope:
@@ -85,8 +88,14 @@ def _sweep(
     """[(node, its gradient, owned)] for every leaf, or for every node in `wanted`."""
     pending: Pending = {}
     for tensor, gradient in zip(tensors, gradients, strict=True):
-        if tensor._node is not None:
-            _add(pending, tensor._node, _seed(tensor, gradient, create_graph), False)
+        node = tensor._node
+        if node is None:
+            continue
+        seed = _seed(tensor, gradient, create_graph)
+        if node.seq in pending:
+            _add(pending[node.seq], seed)
+        else:
+            pending[node.seq] = [node, seed, False]
     useful = None if wanted is None else _leading_to(wanted, [p[0] for p in pending.values()])
     if useful is not None and wanted is not None and partial:
         useful -= wanted
@@ -112,69 +121,86 @@ def _descend(
     heap = [-seq for seq in pending]
     heapify(heap)
     release = not (retain_graph or create_graph)
+    pull: Pull = _pull_recorded if create_graph else _pull_arrays
+    if STATE.get().observers:
+        pull = _observed(pull)
     while heap:
         seq = -heappop(heap)
         node, g, owned = pending.pop(seq)
         if node.hooks is not None:
             g, owned = _call_hooks(node, g), False
-        if type(node) is Leaf or wanted is not None:
+        if node.op is None or wanted is not None:
             if wanted is None or seq in wanted:
                 # With a graph, a Tensor of its own: g may be on its way to others, too.
                 done.append((node, copy(g) if isinstance(g, Tensor) else g, owned))
-            if type(node) is Leaf or useful is None or seq not in useful:
+            if node.op is None or useful is None or seq not in useful:
                 continue
         if node.op is PICK:
             _gather(pending, heap, node, g)
             continue
+        if node.args is None:
+            raise FreedGraphError(
+                f"backward: the arrays saved by {node.op.name} were released by an earlier "
+                f"backward(); call the first one with retain_graph=True, or compute the loss again"
+            )
         parents = node.parents
         if useful is not None and wanted is not None:
             parents = [p if p and (p.seq in useful or p.seq in wanted) else None for p in parents]
-        inputs = _pull(node, g, parents, create_graph)
-        for parent, gradient in zip(parents, inputs):  # noqa: B905 (strict costs, pull() has checked)
+        gradients = pull(node, g, parents)
+        for i, parent in enumerate(parents):
+            gradient = gradients[i]
             if parent is None or gradient is None:
                 continue
-            # The sweep may add in place to what the VJP made new; only leaves repay the check.
-            fresh = type(parent) is Leaf and not _may_alias(gradient, node, g, inputs)
-            if type(gradient) is not np.ndarray or not _fits(gradient, parent):
-                gradient = _fit(gradient, parent, node.op)
-            if _add(pending, parent, gradient, fresh):
-                heappush(heap, -parent.seq)
+            if (
+                type(gradient) is not np.ndarray
+                or gradient.shape != parent.shape
+                or gradient.dtype != parent.dtype
+            ):
+                gradient = gradients[i] = _fit(gradient, parent, node.op)
+            entry = pending.get(parent.seq)
+            if entry is not None:
+                _add(entry, gradient)
+                continue
+            owned = parent.op is None and _alone(gradients, i)  # only leaves repay the check
+            pending[parent.seq] = [parent, gradient, owned]
+            heappush(heap, -parent.seq)
         if release:
             node.args = node.output = node.residual = None
     return done
 
 
-def _pull(node: Node, g: Any, parents: Any, create_graph: bool) -> Sequence[Any]:
-    """The gradients of the node's inputs, None where no parent needs one."""
-    op = node.op
-    assert op is not None
-    if node.args is None:
-        raise FreedGraphError(
-            f"backward: the arrays saved by {op.name} were released by an earlier backward(); "
-            f"call the first one with retain_graph=True, or compute the loss again"
-        )
+def _observed(pull: Pull) -> Pull:
+    """`pull`, seen by the observers."""
     observers = STATE.get().observers
-    for observer in observers:
-        observer.before_backward(node, g)
-    if create_graph:
-        gradients = _pull_recorded(op, node, g, parents)
-    elif op.vjp_kind:
-        y = node if node.output is None else node.output
-        if type(g) is list:
-            g = tuple(_zeros_for_none(g, node))
-        static = node.static if node.residual is None else {**node.static, **node.residual}
-        gradients = op.pull(g, y, node.args, parents, static)
-    else:
-        gradients = _pull_reference(op, node, g, parents, create_graph)
-    for observer in observers:
-        observer.after_backward(node, list(gradients))
-    return gradients
+
+    def pull_observed(node: Node, g: Any, parents: Any) -> list[Any]:
+        for observer in observers:
+            observer.before_backward(node, g)
+        gradients = pull(node, g, parents)
+        for observer in observers:
+            observer.after_backward(node, gradients)
+        return gradients
+
+    return pull_observed
 
 
-def _pull_recorded(op: Op, node: Node, g: Any, parents: Any) -> Sequence[Any]:
+def _pull_arrays(node: Node, g: Any, parents: Any) -> list[Any]:
+    """The gradients of the node's inputs, None where no parent needs one."""
+    op = cast(Op, node.op)
+    if not op.vjp_kind:
+        return _pull_reference(node, g, parents, create_graph=False)
+    if type(g) is list:
+        g = tuple(_zeros_for_none(g, node))
+    y = node if node.output is None else node.output
+    static = node.static if node.residual is None else {**node.static, **node.residual}
+    return op.pull(g, y, node.args, parents, static)
+
+
+def _pull_recorded(node: Node, g: Any, parents: Any) -> list[Any]:
     """The same with Tensors, so that the ops in the VJP record the graph of the gradient."""
+    op = cast(Op, node.op)
     if op.reference is not None:
-        return _pull_reference(op, node, g, parents, create_graph=True)
+        return _pull_reference(node, g, parents, create_graph=True)
     state = STATE.get()
     token = STATE.set(State(True, GradientScope(node), state.observers))
     try:
@@ -195,9 +221,9 @@ def _pull_recorded(op: Op, node: Node, g: Any, parents: Any) -> Sequence[Any]:
         STATE.reset(token)
 
 
-def _pull_reference(op: Op, node: Node, g: Any, parents: Any, create_graph: bool) -> Sequence[Any]:
+def _pull_reference(node: Node, g: Any, parents: Any, create_graph: bool) -> list[Any]:
     """Run the op's definition in primitives on its saved inputs, and pull back through it."""
-    assert op.reference is not None
+    op = cast(Op, node.op)
     state = STATE.get()
     token = STATE.set(State(True, GradientScope(node), state.observers))
     try:
@@ -206,7 +232,7 @@ def _pull_reference(op: Op, node: Node, g: Any, parents: Any, create_graph: bool
             functions.alias(wrap(a, p)) if p is not None else a
             for a, p in zip(node.args, node.parents, strict=True)
         ]
-        ys = op.reference(*inputs, **node.static)
+        ys = cast(Any, op.reference)(*inputs, **node.static)
         ys, g = (ys, g) if op.outputs > 1 else ((ys,), (g,))
         known = [(y, gy) for y, gy in zip(ys, g, strict=True) if gy is not None]
         places = [i for i, p in enumerate(parents) if p is not None]
@@ -224,23 +250,18 @@ def _pull_reference(op: Op, node: Node, g: Any, parents: Any, create_graph: bool
     return gradients
 
 
-def _add(pending: Pending, node: Node, g: Any, owned: bool) -> bool:
-    """Add `g` to what `node` has received; True if it is the first to arrive.
+def _add(entry: list[Any], g: Any) -> None:
+    """Add `g` to what a node has received.
 
     An array that the sweep does not own (an upstream gradient passed on, a saved array) is never
     written to: the first sum of two makes a new array, the next ones add to that in place.
     """
-    entry = pending.get(node.seq)
-    if entry is None:
-        pending[node.seq] = [node, g, owned]
-        return True
     if isinstance(entry[1], Tensor) or isinstance(g, Tensor):
         entry[1] = functions.add(entry[1], g)
     elif entry[2]:
         np.add(entry[1], g, out=entry[1])
     else:
         entry[1:] = np.asarray(np.add(entry[1], g)), True
-    return False
 
 
 def _gather(pending: Pending, heap: list[int], pick: Node, g: Any) -> None:
@@ -262,10 +283,6 @@ def _zeros_for_none(parts: Sequence[Any], node: Node) -> list[Any]:
     ]
 
 
-def _fits(g: Any, node: Node) -> bool:
-    return bool(g.shape == node.shape and g.dtype == node.dtype)
-
-
 def _fit(g: Any, node: Node, op: Any) -> Any:
     """`g` in the shape and dtype of the node's output: summed over broadcast axes, then cast."""
     if not isinstance(g, np.ndarray | Tensor):
@@ -284,17 +301,22 @@ def _fit(g: Any, node: Node, op: Any) -> Any:
     return g
 
 
-def _may_alias(gradient: Any, node: Node, g: Any, siblings: Sequence[Any]) -> bool:
-    """Whether somebody else may hold the memory of a gradient from `node` (bounds decide)."""
-    known = node.op is not None and node.op.trusted
-    if not known or type(gradient) is not np.ndarray or not gradient.flags.writeable:
-        return True
-    upstream = g if type(g) is list else [g]  # a list: the gradients of several outputs
-    others = [*upstream, node.output, *node.args, *(s for s in siblings if s is not gradient)]
-    twice = sum(s is gradient for s in siblings) > 1
-    return twice or any(
-        isinstance(o, np.ndarray) and np.may_share_memory(gradient, o) for o in others
+def _alone(arrays: list[Any], i: int) -> bool:
+    """Whether only this list, and a variable of the sweep, hold array i: it may be added to.
+
+    Whoever else could read it (the graph that saved it, the place where the same gradient also
+    goes, a VJP that returns a constant of its own) holds a reference to it or to its base.
+    """
+    return (
+        type(arrays[i]) is np.ndarray
+        and getrefcount(arrays[i]) <= _ONE_HOLDER + 1
+        and (arrays[i].base is None or getrefcount(arrays[i].base) <= _ONE_HOLDER)
+        and bool(arrays[i].flags.writeable)
     )
+
+
+_example = [np.empty(0)]
+_ONE_HOLDER = getrefcount(_example[0])
 
 
 def _seed(tensor: Tensor, gradient: Any, create_graph: bool) -> Any:
@@ -328,7 +350,7 @@ def _call_hooks(node: Node, g: Any) -> Any:
                     f"hook: must return a gradient of shape {node.shape}, got {new.shape}"
                 )
             new = new if isinstance(g, Tensor) else new.data
-            g = new if _fits(new, node) else _fit(new, node, node.op)
+            g = _fit(new, node, node.op)
     return g
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar, Token
+from dataclasses import dataclass, replace
 from functools import wraps
 from inspect import iscoroutinefunction, isgeneratorfunction
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -47,8 +48,9 @@ class Observer:
         """The sweep has the gradients of the node's inputs (None where nobody needs one)."""
 
 
-class State(NamedTuple):
-    """What an op reads, in one look-up, each time that it runs on a Tensor."""
+@dataclass(slots=True)
+class State:
+    """What an op reads, in one look-up, each time that it runs on a Tensor. Never changed."""
 
     grad: bool = True
     scope: object = None
@@ -106,7 +108,7 @@ class _GradMode(ContextDecorator):
             generator.close()
 
     def __enter__(self) -> None:
-        self._tokens.append(STATE.set(STATE.get()._replace(grad=self._record)))
+        self._tokens.append(STATE.set(replace(STATE.get(), grad=self._record)))
 
     def __exit__(
         self,
@@ -145,8 +147,7 @@ def is_grad_enabled() -> bool:
 @contextmanager
 def scope(owner: object) -> Iterator[None]:
     """Nodes recorded inside remember `owner` (a Module's call) as the place where they arose."""
-    grad, _, observers = STATE.get()
-    token = STATE.set(State(grad, owner, observers))
+    token = STATE.set(replace(STATE.get(), scope=owner))
     try:
         yield
     finally:
@@ -157,7 +158,7 @@ def scope(owner: object) -> Iterator[None]:
 def observe(observer: Observer) -> Iterator[Observer]:
     """`observer` sees every op that runs inside the block."""
     state = STATE.get()
-    token = STATE.set(state._replace(observers=(*state.observers, observer)))
+    token = STATE.set(replace(state, observers=(*state.observers, observer)))
     try:
         yield observer
     finally:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tinygrad_cnn.core.op import Op
 
 Shape = tuple[int, ...]
-_sequence = count()  # next() on it is atomic: threads may record at once
+next_number = count().__next__  # atomic: threads may record at once
 
 
 class Spec(NamedTuple):
@@ -79,7 +79,7 @@ class Node:
         dtype: Any,
         scope: object,
     ) -> None:
-        self.seq = next(_sequence)
+        self.seq = next_number()
         self.op = op
         self.parents = parents
         self.args = args

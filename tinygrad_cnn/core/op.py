@@ -20,6 +20,7 @@ from difflib import get_close_matches
 from typing import Any, overload
 
 import numpy as np
+from numpy import ndarray
 
 from tinygrad_cnn.core.arguments import MISTAKES, array_argument, explain, signature
 from tinygrad_cnn.core.modes import STATE, State
@@ -53,9 +54,6 @@ class Op:
         self.forward = forward
         self.name = name or forward.__name__
         self.family = forward.__module__.rpartition(".")[2]
-        # The package's own rules return new arrays, or such as they were given. Of a user's rule
-        # nothing is known: it may return a constant, which the sweep must not add to.
-        self.trusted = forward.__module__.partition(".")[0] == __name__.partition(".")[0]
         self.residuals = tuple(residuals)
         self.outputs = outputs
         self.reference = reference
@@ -70,7 +68,7 @@ class Op:
         self.keywords, self.defaults = parameters.keywords, parameters.defaults
         self.vjps: tuple[VJP | None, ...] = ()
         self.vjp_kind = ""  # "per input", "each", "joint" or "" where there is none
-        self._kept: dict[int, tuple[bool, tuple[bool, ...], bool]] = {}
+        self._unread: dict[int, tuple[tuple[int, ...], bool]] = {}
 
     # -- declaring gradients ------------------------------------------------------------------
 
@@ -100,7 +98,7 @@ class Op:
     def _declare(self, kind: str, vjps: tuple[VJP | None, ...]) -> Op:
         self.vjp_kind = kind
         self.vjps = vjps
-        self._kept.clear()
+        self._unread.clear()
         return self
 
     # -- running ------------------------------------------------------------------------------
@@ -111,13 +109,13 @@ class Op:
             args, static = self._bind(args, static)
         else:
             static = self.defaults
-        values: Sequence[Any] = args
+        arrays = True
         for a in args:
-            if type(a) is not np.ndarray:
-                if isinstance(a, Tensor):
-                    return self._record(args, static)
-                values = ()
-        y = self._run(values or self._as_arrays(args), static, STATE.get())
+            if isinstance(a, Tensor):
+                return self._record(args, static)
+            if type(a) is not ndarray:
+                arrays = False
+        y = self._run(args if arrays else self._as_arrays(args), static, STATE.get())
         return y if not self.residuals else self._split(y)[0]
 
     def _record(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
@@ -127,8 +125,9 @@ class Op:
         for a in args:
             if isinstance(a, Tensor):
                 values.append(a._data)
-                parents.append(a._node)
-                if a._node is not None:
+                parent = a._node
+                parents.append(parent)
+                if parent is not None:
                     needs |= bit
             else:
                 values.append(a if type(a) in _AS_IS else self._as_array(a, len(values)))
@@ -140,77 +139,33 @@ class Op:
         if self.residuals:
             y, residual = self._split(y)
         if self.outputs > 1:
-            return self._several(y, values, parents, static, residual, needs, state)
-        if type(y) is not np.ndarray:
-            y = np.asarray(y)  # NumPy returns scalars for zero dimensions
-        if needs and state.grad and self.differentiable and y.dtype.kind in "fc":
-            return wrap(y, self._node(y, values, parents, static, residual, needs, state))
-        return wrap(y, None)
-
-    def _node(
-        self,
-        y: Any,
-        values: list[Any],
-        parents: list[Node | None],
-        static: dict[str, Any],
-        residual: dict[str, Any] | None,
-        needs: int,
-        state: State,
-    ) -> Node:
-        """Record, keeping of the values only those that some needed gradient reads."""
-        key = needs | 1 << len(values)  # concat of one array keeps other inputs than concat of two
-        kept = self._kept.get(key)
-        if kept is None:
-            kept = self._kept[key] = self._find_kept(needs, len(values))
-        keep_all, keep_inputs, keep_output = kept
-        if not keep_all:
-            for i, keep in enumerate(keep_inputs):
-                if not keep:
-                    values[i] = parents[i] or _spec(values[i])
-        shape, dtype = (
-            (y.shape, y.dtype)
-            if self.outputs == 1
-            else (tuple(a.shape for a in y), tuple(a.dtype for a in y))
-        )
-        node = Node(
-            self,
-            parents,
-            values,
-            static,
-            y if keep_output else None,
-            residual,
-            shape,
-            dtype,
-            state.scope,
-        )
-        for observer in state.observers:
-            observer.recorded(node)
-        return node
-
-    def _several(
-        self,
-        ys: Sequence[Any],
-        values: list[Any],
-        parents: list[Node | None],
-        static: dict[str, Any],
-        residual: dict[str, Any] | None,
-        needs: int,
-        state: State,
-    ) -> tuple[Tensor, ...]:
-        """One node for the op and, for each of its outputs, one that picks it."""
-        ys = tuple(np.asarray(y) for y in ys)
-        if not (needs and state.grad and self.differentiable):
-            return tuple(wrap(y, None) for y in ys)
-        node = self._node(ys, values, parents, static, residual, needs, state)
-        return tuple(
-            wrap(y, pick(node, i, y) if y.dtype.kind in "fc" else None) for i, y in enumerate(ys)
-        )
+            y = tuple(np.asarray(part) for part in y)
+            shape, dtype = tuple(part.shape for part in y), tuple(part.dtype for part in y)
+        else:
+            if type(y) is not ndarray:
+                y = np.asarray(y)  # NumPy returns scalars for zero dimensions
+            shape, dtype = y.shape, y.dtype
+            if dtype.kind not in "fc":
+                needs = 0
+        node = None
+        if needs and state.grad and self.differentiable:
+            # With a bit above all others: concat of one array keeps what concat of two may not.
+            key = needs | bit
+            unread, output_read = self._unread.get(key) or self._find_unread(key)
+            for i in unread:
+                values[i] = parents[i] or _spec(values[i])
+            kept = y if output_read else None
+            node = Node(self, parents, values, static, kept, residual, shape, dtype, state.scope)
+            if state.observers:
+                for observer in state.observers:
+                    observer.recorded(node)
+        return wrap(y, node) if self.outputs == 1 else _each_output(y, node)
 
     def _run(self, values: Sequence[Any], static: dict[str, Any], state: State) -> Any:
         try:
             if state.observers:
                 return self._run_observed(list(values), static, state)
-            return self.forward(*values, **static)
+            return self.forward(*values, **static) if static else self.forward(*values)
         except TinygradError:
             raise
         except MISTAKES as error:
@@ -239,7 +194,7 @@ class Op:
 
     def pull(
         self, g: Any, y: Any, args: Sequence[Any], parents: Sequence[Any], static: dict[str, Any]
-    ) -> Sequence[Any]:
+    ) -> list[Any]:
         """The gradients of the inputs, None for each that has no parent."""
         if self.vjp_kind == "per input":
             out: list[Any] = []
@@ -247,44 +202,47 @@ class Op:
                 if parent is None or vjp is None:
                     out.append(None)
                 else:
-                    out.append(vjp(g, y, *args, **static))
+                    out.append(vjp(g, y, *args, **static) if static else vjp(g, y, *args))
             return out
+        if self.vjp_kind == "joint":
+            gradients = list(self.vjps[0](g, y, *args, **static))  # type: ignore[misc]
+            if len(gradients) != len(args):
+                raise TypeError(
+                    f"{self.name}: its joint VJP returned {len(gradients)} gradients for "
+                    f"{len(args)} inputs; return one for each, None where there is none"
+                )
+            return gradients
         (vjp,) = self.vjps
         assert vjp is not None
-        if self.vjp_kind == "each":
-            return [
-                None if parent is None else vjp(i, g, y, *args, **static)
-                for i, parent in enumerate(parents)
-            ]
-        gradients: Sequence[Any] = vjp(g, y, *args, **static)
-        if len(gradients) != len(args):
-            raise TypeError(
-                f"{self.name}: its joint VJP returned {len(gradients)} gradients for {len(args)} "
-                f"inputs; return one for each, None where there is none"
-            )
-        return gradients
+        return [
+            None if parent is None else vjp(i, g, y, *args, **static)
+            for i, parent in enumerate(parents)
+        ]
 
-    def _find_kept(self, needs: int, n: int) -> tuple[bool, tuple[bool, ...], bool]:
-        """What the gradients of the inputs in `needs` read: (all inputs?, which, the output?)."""
+    def _find_unread(self, key: int) -> tuple[tuple[int, ...], bool]:
+        """(the inputs that no needed gradient reads, whether one reads the output), remembered.
+
+        Bit i of the key tells that input i needs a gradient; its highest one stands above them all.
+        """
+        n = key.bit_length() - 1
+        reads = self._reads_of(key, n)
+        unread = tuple(i for i in range(n) if not any(inputs[i] for inputs, _ in reads))
+        self._unread[key] = unread, any(output for _, output in reads)
+        return self._unread[key]
+
+    def _reads_of(self, key: int, n: int) -> list[tuple[list[bool], bool]]:
         if self.reference is not None:  # a higher order runs the reference again, on every input
-            return True, (True,) * n, True
+            return [([True] * n, True)]
         if not self.vjp_kind:
             raise NotDifferentiableError(
                 f"{self.name}: has no derivative rule, and an input requires a gradient; detach() "
                 f"the input, or declare {self.name}.vjp(...)"
             )
         if self.vjp_kind == "per input":
-            reads = [
-                _reads(vjp, n)
-                for i, vjp in enumerate(self.vjps)
-                if vjp is not None and needs >> i & 1
-            ]
-        else:
-            (vjp,) = self.vjps
-            assert vjp is not None
-            reads = [_reads(vjp, n, skip=1 if self.vjp_kind == "each" else 0)]
-        inputs = tuple(any(inputs[i] for inputs, _ in reads) for i in range(n))
-        return all(inputs), inputs, any(output for _, output in reads)
+            return [_reads(vjp, n) for i, vjp in enumerate(self.vjps) if vjp and key >> i & 1]
+        (vjp,) = self.vjps
+        assert vjp is not None
+        return [_reads(vjp, n, skip=1 if self.vjp_kind == "each" else 0)]
 
     # -- arguments ----------------------------------------------------------------------------
 
@@ -448,3 +406,11 @@ def pick(node: Node, index: int, y: Any) -> Node:
     """The node of output `index`, the array `y`, of an op with several."""
     scope = node.scope
     return Node(PICK, [node], [node], {"index": index}, None, None, y.shape, y.dtype, scope)
+
+
+def _each_output(ys: Sequence[Any], node: Node | None) -> tuple[Tensor, ...]:
+    """Tensors of an op's outputs: those that can have a gradient pick it from the op's node."""
+    return tuple(
+        wrap(y, pick(node, i, y) if node is not None and y.dtype.kind in "fc" else None)
+        for i, y in enumerate(ys)
+    )

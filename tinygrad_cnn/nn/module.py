@@ -109,10 +109,10 @@ class Module:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        grad, enclosing, observers = STATE.get()
-        if not grad and self.training and not isinstance(enclosing, Call):
+        state = STATE.get()
+        if not state.grad and self.training and not isinstance(state.scope, Call):
             _warn_of_training_mode(self)
-        token = STATE.set(State(grad, Call(self, enclosing), observers))
+        token = STATE.set(State(state.grad, Call(self, state.scope), state.observers))
         try:
             hung = self._hooks
             return self.forward(*args, **kwargs) if hung is None else hung.run(self, args, kwargs)
