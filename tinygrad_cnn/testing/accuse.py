@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_cnn.testing.blame import mismatch
 from tinygrad_cnn.testing.hints import Evidence, hints
-from tinygrad_cnn.testing.judge import Claim, Judge
+from tinygrad_cnn.testing.judge import Claim, Judge, unit
 from tinygrad_cnn.testing.report import GradientMismatch
 from tinygrad_cnn.testing.slopes import Slope
 from tinygrad_cnn.testing.subject import Subject, element, size_of
@@ -110,9 +110,8 @@ class Search:
     def claim(self, i: int, turn: complex = 1.0) -> Claim:
         """The claim about element i alone, along the real or the imaginary axis."""
         given = self.given
-        e = np.zeros(self.x.shape, self.x.dtype)
-        e.reshape(-1)[i] = turn * size_of(self.x)
-        return Claim(given.what, given.k, self.judge.line(given.k, e), given.g, given.G)
+        line = self.judge.line(given.k, unit(self.judge.subject, given.k, i, turn))
+        return Claim(given.what, given.k, line, given.g, given.G)
 
     @property
     def _turns(self) -> tuple[complex, ...]:
@@ -126,10 +125,12 @@ class Search:
             slope = self.judge.quick(claim)
             if slope is None:
                 return False
-            value += slope.value / turn
-            tolerance = max(tolerance, slope.error + 16 * claim.floor)
-            agrees &= abs(claim.value - slope.value) <= slope.error + 16 * claim.floor
-        self._note(i, value / size_of(self.x), tolerance / size_of(self.x))
+            size = float(np.abs(claim.v).max())
+            allowed = slope.error + 16 * claim.floor
+            value += slope.value / turn / size
+            tolerance = max(tolerance, allowed / size)
+            agrees &= abs(claim.value - slope.value) <= allowed
+        self._note(i, value, tolerance)
         return agrees
 
     def _read(self, i: int) -> None:

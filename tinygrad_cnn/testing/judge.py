@@ -15,7 +15,7 @@ from itertools import takewhile
 import numpy as np
 
 from tinygrad_cnn.testing.blame import blaming
-from tinygrad_cnn.testing.refute import Probe, Reading
+from tinygrad_cnn.testing.refute import CONSTANT, SHARP, Probe, Reading
 from tinygrad_cnn.testing.slopes import (
     LARGEST,
     LEVELS,
@@ -32,6 +32,9 @@ from tinygrad_cnn.testing.slopes import (
     settle,
 )
 from tinygrad_cnn.testing.subject import Arrays, Subject, size_of
+
+TINY = 2.0**-16
+"""An element smaller than this part of its input is moved by its own size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,9 +168,16 @@ class Judge:
             more, rounding = self._within(claim, claim.line.largest)
             slopes += more
         for slope in slopes:
-            if abs(claim.value - slope.value) <= slope.error + rounding:
-                return Support(slope, slope.error + rounding)
+            tolerance = slope.error + rounding
+            if abs(claim.value - slope.value) <= tolerance <= self._limit(claim, slope):
+                return Support(slope, tolerance)
         return None
+
+    def _limit(self, claim: Claim, slope: Slope) -> float:
+        """A slope that is known less well supports nothing."""
+        if slope.method == CONSTANT:
+            return np.inf
+        return SHARP * (abs(slope.value) + claim.terms) + 2.0**-26 * claim.outputs
 
     def _within(self, claim: Claim, largest: float) -> tuple[list[Slope], float]:
         """The slopes that f may have, by steps up to the largest; and the rounding of the claim."""
@@ -185,9 +195,9 @@ class Judge:
             settle([central(phi, h, claim.floor) for h in steps]),
         ]
         if claim.terms == 0 and flat >= LEVELS:
-            slopes.append(Slope(0.0, rounding, "constant nearby"))
+            slopes.append(Slope(0.0, rounding, CONSTANT))
         elif flat == len(steps):
-            slopes.append(Slope(0.0, self._unseen(claim) / steps[-1], "constant nearby"))
+            slopes.append(Slope(0.0, self._unseen(claim) / steps[-1], CONSTANT))
         return [slope for slope in slopes if slope is not None], rounding
 
     def _stair(self, claim: Claim, steps: Sequence[float]) -> int:
@@ -248,9 +258,10 @@ class Judge:
             return self.subject.gradient(self.subject.xs, g)
 
 
-def unit(subject: Subject, k: int, i: int) -> np.ndarray:
-    """The direction that moves element i of place k alone, by about the size of the input."""
+def unit(subject: Subject, k: int, i: int, turn: complex = 1.0) -> np.ndarray:
+    """The direction that moves element i of place k alone, by the size of the input, or its own."""
     x = subject.xs[k]
+    own, size = np.abs(x.reshape(-1)[i : i + 1]), size_of(x)
     e = np.zeros(x.shape, x.dtype)
-    e.reshape(-1)[i] = size_of(x)
+    e.reshape(-1)[i] = turn * (size_of(own) if 0 < own < TINY * size else size)
     return e

@@ -1,15 +1,16 @@
 """What it takes to call a gradient wrong: witnesses that agree, and none who contradicts.
 
 A claim c about the slope of f along one element is refuted if, on both sides of x and over RUN
-neighbouring scales, from 2^7 times to 1 times a step, the ladders of one-sided quotients
+neighbouring scales, the ladders of one-sided quotients
 
     1. settle, each with an error that it tells by itself,
     2. agree with one another, the left ones with the right ones: f has no kink within these steps,
-    3. exclude c, by more than the rounding of c, which is measured, and of the ninth digit,
+    3. exclude c, by more than the rounding of c, which is measured, and than its ninth digit,
 
-and if no finer scale says something else. Everything that could mislead a single ladder (a kink
-nearer than its step, noise, a jump, a singularity) sets the scales, or the sides, against each
-other; then nothing is settled, and nobody is accused.
+and if no other run of scales says anything else, and f follows c no closer to x. Whatever could
+mislead one ladder (a kink nearer than its step, noise, a jump, a singularity, a number that is
+rounded on the way) sets the scales, or the sides, against each other; then nothing is settled, and
+nobody is accused.
 
 Rounding also makes stairs, on which f is constant while its slope is not: see _stair.
 """
@@ -24,18 +25,22 @@ from itertools import pairwise
 
 import numpy as np
 
-from tinygrad_cnn.testing.slopes import LEVELS, Line, Phi, Slope, extrapolate, one_side
+from tinygrad_cnn.testing.slopes import GOLDEN, LEVELS, Line, Phi, Slope, extrapolate, one_side
 from tinygrad_cnn.testing.subject import Subject, size_of
 
 RUN = 5
 """So many neighbouring ladders must agree on each side; the first and the last share no step."""
 DIGITS = 2.0**-30
 """A gradient that is right to nine digits is not called wrong."""
-WIDE = 2.0**-10
+CONSTANT = "constant nearby"
+WIDE = 2.0**-6
 """Stairs that are wider, and higher, than this part of x and f(x) are no effect of rounding."""
 REACH = 2.0**-2
 """The largest step, in units of the input."""
-WOBBLES = 4
+MINUTE = [2.0**-k for k in (900, 600, 400, 300, 200, 150, 120, 100, 80, 70)]
+"""Steps from 0, in the same unit, before those that every element takes: 0 has neighbours."""
+SHARP = 1 / 4
+"""A ladder that says less about the slope than this part of it says nothing."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,11 @@ class Probe:
 
     def _scales(self) -> Iterator[float]:
         """Each about twice the one before; round numbers would march in step with rounding."""
+        if not self.here:
+            yield from (m * self.unit for m in MINUTE)
         smallest = 256 * self.subject.eps_in * abs(self.here) or 2.0**-60 * self.unit
         count = int(math.log2(REACH * max(1.0, self.unit) / smallest)) + 1
-        return (smallest * 2.0**k * (0.9 + 0.2 * (k * 0.618 % 1)) for k in range(count))
+        yield from (smallest * 2.0**k * (0.9 + 0.2 * (k * GOLDEN % 1)) for k in range(count))
 
     def _exact(self, t: float) -> float:
         """A step near t between two floating-point numbers."""
@@ -107,6 +114,8 @@ class Probe:
         steps, base = [], self.subject.base.branches
         for h in self._scales():
             t = self._exact(sign * h)
+            if not t:
+                continue  # less than the smallest number
             if self.phi.line.at(t).branches != base:
                 break
             steps.append(t)
@@ -127,34 +136,52 @@ class Probe:
     def reading(self, c: float, rounding: float) -> Reading:
         """What becomes of the claim c, itself known up to `rounding`."""
         n = min(len(self.left), len(self.right))
-        left, right = self.left[:n], self.right[:n]
         if n < LEVELS + RUN - 1:
             return Reading("kink", OPEN.slope, math.inf)
         flat = self._flat()
-        if flat:
+        if flat >= LEVELS or flat == n:
             stair = self._stair(c, flat)
             if stair is not None:
                 return stair
         noise = self._quantum(flat) if flat else 0.0
-        below, above = self.ladders(left[flat:], noise), self.ladders(right[flat:], noise)
-        for start in range(len(below) - RUN + 1):
-            run = below[start : start + RUN] + above[start : start + RUN]
-            if self._refutes(run, c, rounding):
-                if _contradicted(run, c, below[:start], above[:start]):
-                    return OPEN
-                best = min(run, key=lambda s: s.error)
-                return Reading("wrong", best, best.error + self.slack(c, best, rounding))
-        return self._undecided(below, above)
+        below, above = (self.ladders(side[flat:n], noise) for side in (self.left, self.right))
+        runs = [r for r in _runs(below, above) if self._sharp(r, c)]
+        witnesses = next((r for r in runs if self._excludes(r, c, rounding)), None)
+        if witnesses is None:
+            return self._undecided(below, above)
+        slope = min((s for r in runs for s in r if _agree([s, *witnesses])), key=lambda s: s.error)
+        gap = abs(c - slope.value) if math.isfinite(c) else self._size(c, slope)
+        if any(_apart(s, slope) > gap / 4 for r in runs for s in r) or self._nearer(c, slope.value):
+            return OPEN
+        return Reading("wrong", slope, slope.error + self.slack(c, slope, rounding))
 
     def slack(self, c: float, slope: Slope, rounding: float) -> float:
         """What is granted to c: its rounding, and the ninth digit."""
         known = DIGITS * (abs(slope.value) + (abs(c) if math.isfinite(c) else 0.0))
         return rounding + known
 
-    def _refutes(self, run: Sequence[Slope], c: float, rounding: float) -> bool:
-        if not _agree(run):
-            return False
+    def _sharp(self, run: Sequence[Slope], c: float) -> bool:
+        return all(s.error <= SHARP * self._size(c, s) for s in run)
+
+    def _excludes(self, run: Sequence[Slope], c: float, rounding: float) -> bool:
         return not any(abs(c - s.value) <= s.error + self.slack(c, s, rounding) for s in run)
+
+    def _size(self, c: float, slope: Slope) -> float:
+        """That of a slope here; where c is infinite, such as takes f across its values within x."""
+        usual = max(self._sizes(), default=0.0) / self.unit
+        return abs(slope.value) + (abs(c) if math.isfinite(c) else usual)
+
+    def _nearer(self, c: float, v: float) -> bool:
+        """Whether f follows c, and not v, at two steps in a row of one side, to its last digit."""
+
+        def follows(t: float) -> bool:
+            there, y = self.phi(t), self.phi.line.at(t).y
+            rounding = 4 * self.subject.eps_out * float(np.sum(np.abs(self.g * y)[self._moved]))
+            return abs(there - c * t) <= rounding < abs(there - v * t) / 4
+
+        return any(
+            follows(t) and follows(u) for side in (self.left, self.right) for t, u in pairwise(side)
+        ) and not self._quantised(self._flat())
 
     def _undecided(self, below: Sequence[Slope], above: Sequence[Slope]) -> Reading:
         for start in range(len(below) - RUN + 1):
@@ -182,15 +209,12 @@ class Probe:
         """
         width = min(-self.left[flat - 1], self.right[flat - 1])
         everywhere = flat == min(len(self.left), len(self.right))
-        quantum = self._quantum(flat)
-        visible = max(self._sizes(), default=0.0)
-        wide = width >= WIDE * max(1.0, abs(self.here)) and quantum >= WIDE * visible
-        zero = Slope(0.0, self._unseen() / width, "constant nearby")
-        if everywhere or (wide and flat >= LEVELS):
+        wide = width >= WIDE * max(1.0, abs(self.here))
+        high = self._quantum(flat) >= WIDE * max(self._sizes(), default=0.0)
+        zero = Slope(0.0, self._unseen() / width, CONSTANT)
+        if everywhere or (wide and (high or not self._quantised(flat))):
             refuted = not abs(c) <= zero.error
             return Reading("wrong" if refuted else "open", zero, zero.error)
-        if c == 0 and not self._quantised(width):
-            return OPEN  # a stair alone: f may well be constant around x
         return None
 
     def _quantum(self, flat: int) -> float:
@@ -198,14 +222,27 @@ class Probe:
         steps = (*self.left[flat : flat + RUN], *self.right[flat : flat + RUN])
         return min((abs(self.phi(t)) for t in steps if self.phi(t) != 0), default=0.0)
 
-    def _quantised(self, width: float) -> bool:
-        """Whether f is constant on stretches as wide as this elsewhere, too."""
-        values = [self.phi(self._exact(width * (2 + j / 4))) for j in range(32)]
+    def _quantised(self, flat: int) -> bool:
+        """Whether f goes on in stairs where it is no longer constant."""
+        first = self.right[min(flat, len(self.right) - 1)]
+        values = [self.phi(self._exact(first * (1 + j / 8))) for j in range(32)]
         return sum(a == b for a, b in pairwise(values)) >= len(values) // 4
 
     def _sizes(self) -> Iterator[float]:
-        for part, y in zip(self.subject.split(self.g), self.subject.outputs, strict=True):
-            yield float(np.abs(part).max(initial=0.0)) * size_of(y)
+        """|g y| of the outputs that move, y by its usual size."""
+        start = 0
+        for y in self.subject.outputs:
+            part = slice(start, start + y.size)
+            yield float(np.max(np.abs(self.g[part]), where=self._moved[part], initial=0)) * size_of(
+                y
+            )
+            start += y.size
+
+    @cached_property
+    def _moved(self) -> np.ndarray:
+        """Which outputs the element moves."""
+        ends = [self.phi.line.at(t).y for t in (*self.left[-1:], *self.right[-1:])]
+        return np.asarray(np.any([y != self.subject.base.y for y in ends], axis=0))
 
     def cancelled(self) -> float:
         """What a gradient may lose where it cancels: p - 1 is known to the last place of 1.
@@ -213,11 +250,7 @@ class Probe:
         Only what is far beneath the numbers that f computes with is granted: of outputs that move,
         and of a slope of 1, or as small as x itself.
         """
-        moved = np.zeros(self.g.shape, bool)
-        for t in (*self.left[-1:], *self.right[-1:]):
-            y = self.phi.line.at(t).y
-            moved |= y != self.subject.base.y
-        weight = float(np.sum(np.abs(self.g[moved])))
+        weight = float(np.sum(np.abs(self.g[self._moved])))
         return 8 * self.subject.eps_out * weight * min(1.0, self.unit)
 
     def _unseen(self) -> float:
@@ -234,18 +267,14 @@ def _agree(slopes: Sequence[Slope]) -> bool:
     return low <= high and all(math.isfinite(s.error) for s in slopes)
 
 
-def _contradicted(
-    run: Sequence[Slope], c: float, below: Sequence[Slope], above: Sequence[Slope]
-) -> bool:
-    """Whether finer ladders, two in a row, say on one side what the run does not."""
-    gap = min(abs(c - s.value) for s in run) if math.isfinite(c) else math.inf
+def _runs(below: Sequence[Slope], above: Sequence[Slope]) -> Iterator[list[Slope]]:
+    """The ladders of neighbouring scales, of both sides, that agree."""
+    for start in range(len(below) - RUN + 1):
+        run = [*below[start : start + RUN], *above[start : start + RUN]]
+        if _agree(run):
+            yield run
 
-    def speaks(s: Slope) -> bool:
-        supports = abs(c - s.value) <= s.error
-        return s.error <= gap / 4 and (supports or not _agree([s, *run]))
 
-    return any(
-        speaks(a) and speaks(b) and _agree([a, b])
-        for side in (below, above)
-        for a, b in pairwise(side)
-    )
+def _apart(a: Slope, b: Slope) -> float:
+    """How far the intervals are from each other."""
+    return abs(a.value - b.value) - a.error - b.error
