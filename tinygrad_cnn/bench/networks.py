@@ -150,22 +150,39 @@ def products(network: Network) -> tuple[int, int]:
     >>> products(NETWORKS["3x3"])[0] // 64  # 26*26 * 8*9 + 1352*10
     62192
     """
-    first, forward = 0, 0
-    _, H, W = network.image
+    counts = [count for _, count in _costs(network) if count]
+    forward = network.batch * sum(counts)
+    return forward, 3 * forward - network.batch * counts[0]
+
+
+def traffic(network: Network) -> int:
+    """Bytes that a training step moves if every layer is a pass over memory of its own.
+
+    The outputs of a layer are written, read by the next one and once more by its gradient; their
+    gradients are written and read. Weights are read forward and backward, their gradients written
+    and read, and the update reads and writes weights and velocities.
+    """
+    outputs = network.batch * sum(size for size, _ in _costs(network))
+    learned = sum(w.size for name, w in weights(network).items() if "running" not in name)
+    return 4 * (5 * outputs + 8 * learned)
+
+
+def _costs(network: Network) -> Iterator[tuple[int, int]]:
+    """(outputs, multiply-adds) of each layer, for one image."""
+    channels, H, W = network.image
     for layer, _ in walk(network.layers):
+        count = 0
         match layer:
-            case Conv(channels, filters, kernel):
+            case Conv(inputs, channels, kernel):
                 H, W = ((n + 2 * layer.padding - kernel) // layer.stride + 1 for n in (H, W))
-                count = H * W * filters * channels * kernel**2
-            case Dense(inputs, outputs):
-                count = inputs * outputs
+                count = channels * H * W * inputs * kernel**2
+            case Dense(inputs, channels):
+                H, W, count = 1, 1, inputs * channels
             case Pool():
-                H, W, count = H // 2, W // 2, 0
-            case _:
-                count = 0
-        first = first or count
-        forward += count
-    return network.batch * forward, network.batch * (3 * forward - first)
+                H, W = H // 2, W // 2
+            case Average():
+                H, W = 1, 1
+        yield (0 if isinstance(layer, Flatten) else channels * H * W), count
 
 
 def resnet(depth: int, image: int = 32, batch: int = 128) -> Network:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,16 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EAGER, LAST = "PyTorch eager", "PyTorch channels_last"
-COLOURS = (
-    plots.BLUE,
-    "#56B4E9",
-    "#009E73",
-    plots.ORANGE,
-    "#E69F00",
-    "#CC79A7",
-    plots.GREY,
-    "#000000",
-)
 MARKERS = "oDsv^<>P"
 
 
@@ -113,41 +104,70 @@ def text(report: Report) -> str:
 def head(report: Report) -> str:
     """Where and with what."""
     m = report.machine
-    blas = ", ".join(f"{b['library']} {b['version']} {b['core_type']}" for b in m["blas"])
-    versions = ", ".join(f"{name} {v}" for name, v in report.versions.items())
+    blas = dict.fromkeys(f"{b['library']} {b['version']} {b['core_type']}" for b in m["blas"])
+    versions = dict.fromkeys(f"{name.split()[0]} {v}" for name, v in report.versions.items())
     c = report.ceilings
-    lines = [
+    paragraphs = [
         f"{m['processor']}, {m['vectors'] or 'vectors not known'}, {report.threads} threads; "
-        f"{blas or 'BLAS not known'}",
-        versions,
+        f"{', '.join(blas) or 'BLAS not known'}",
+        f"Python {m['python']}, NumPy {m['numpy']}, {', '.join(versions)}",
         f"ceilings, float32: {c['gflops']:,.0f} GFLOP/s of products, "
         f"{c['gbytes']:,.0f} GB/s of memory",
-        f"medians of {report.rounds} interleaved rounds; "
-        "ratios with the quartiles of the rounds' ratios; below 1 is faster",
+        f"medians of {report.rounds} interleaved rounds; ratios to {baseline([*report.versions])} "
+        "with the quartiles of the rounds' ratios, below 1 is faster",
     ]
-    return "\n".join(lines)
+    return "\n".join(textwrap.fill(text, 80, subsequent_indent="  ") for text in paragraphs)
 
 
 def _networks(report: Report) -> str:
     names = dict.fromkeys(case for case, _ in report.cases("networks"))
-    return "\n\n".join([*(_network(report, name) for name in names), _summary(report)])
+    blocks = [*(_network(report, name) for name in names), _summary(report), _roofline(report)]
+    return "\n\n".join(blocks)
 
 
 def _network(report: Report, name: str) -> str:
     network = networks.NETWORKS[name]
     cases = report.cases("networks")
     training, inference = (cases[name, what] for what in ("training", "inference"))
+    rows = [[side, *_timed(training, side), *_timed(inference, side)] for side in training]
+    heading = ["ms", "training", "ratio", "", "inference", "ratio", ""]
+    return f"{name}: {network.summary}; batch {network.batch}\n" + grid([heading, *rows])
+
+
+def _roofline(report: Report) -> str:
+    """How near to BLAS's best rate a training step comes, products alone counted."""
+    found = {
+        name: sides
+        for (name, what), sides in report.cases("networks").items()
+        if what == "training"
+    }
+    sides = list(dict.fromkeys(side for case in found.values() for side in case))
+    ridge = report.ceilings["gflops"] / report.ceilings["gbytes"]
     rows = [
         [
-            side,
-            *_timed(training, side),
-            *_timed(inference, side),
-            share(report, network, training[side]),
+            name,
+            f"{2 * networks.products(network)[1] / networks.traffic(network):.1f}",
+            *(f"{share(report, network, case[s]):.0%}" if s in case else "-" for s in sides),
         ]
-        for side in training
+        for name, case in found.items()
+        for network in [networks.NETWORKS[name]]
     ]
-    heading = ["ms", "training", "ratio", "", "inference", "ratio", "", "of peak"]
-    return f"{name}: {network.summary}; batch {network.batch}\n" + grid([heading, *rows])
+    note = (
+        "a training step's products, as a share of the ceiling of products; intensity: its\n"
+        f"operations for a byte of memory moved (below {ridge:.0f}, memory is the lower ceiling)"
+    )
+    return note + "\n" + grid([["", "intensity", *map(short, sides)], *rows])
+
+
+def short(side: str) -> str:
+    """Its name in a narrow column.
+
+    >>> short("PyTorch channels_last"), short("JAX jit")
+    ('ch_last', 'JAX jit')
+    """
+    for long, brief in (("tinygrad_cnn ", ""), ("PyTorch ", ""), ("channels_last", "ch_last")):
+        side = side.replace(long, brief)
+    return side
 
 
 def _timed(sides: dict[str, Result], side: str) -> list[str]:
@@ -172,14 +192,14 @@ def _compared(result: Result, base: Result) -> list[str]:
     return [f"{ratio.value:.2f}", f"{ratio.low:.2f}-{ratio.high:.2f}"]
 
 
-def share(report: Report, network: networks.Network, step: Result) -> str:
+def share(report: Report, network: networks.Network, step: Result) -> float:
     """The products of a training step over its time, as a share of the ceiling."""
     flops = 2 * networks.products(network)[1]
-    return f"{flops / step.median / 1e9 / report.ceilings['gflops']:.0%}"
+    return flops / step.median / 1e9 / report.ceilings["gflops"]
 
 
 def _summary(report: Report) -> str:
-    heading = ["all networks", "training", "worst", "of best", "inference", "worst", "of best"]
+    heading = ["", "training", "worst", "of best", "inference", "worst", "of best"]
     rows = []
     found = {what: ratios(report, what) for what in ("training", "inference")}
     count = max(map(len, found["training"].values()))
@@ -192,7 +212,7 @@ def _summary(report: Report) -> str:
                 cells += [f"{geometric_mean(mine):.2f}", f"{max(mine):.2f}"]
                 cells += [f"{of_best:.2f}" if of_best else ""]
             rows.append(cells)
-    note = "geometric means and worst of the ratios; of best: over the better PyTorch layout"
+    note = "geometric mean and worst of the ratios; of best: over PyTorch's better layout"
     return note + "\n" + grid([heading, *rows])
 
 
@@ -215,8 +235,7 @@ def _convolutions(report: Report) -> str:
         ]
         for (case, _), found in cases.items()
     ]
-    short = [word.replace("tinygrad_cnn ", "").replace("PyTorch ", "") for word in heading]
-    return "\n".join([*blocks, grid([short, *rows])])
+    return "\n".join([*blocks, grid([list(map(short, heading)), *rows])])
 
 
 def _overhead(report: Report) -> str:
@@ -246,7 +265,7 @@ def _memory(report: Report) -> str:
         for side in sides
     ]
     return grid(
-        [["peak memory of training, MiB above the idle model", *(c for c, _ in cases)], *rows]
+        [["peak memory of a step, MiB above the idle model", *(c for c, _ in cases)], *rows]
     )
 
 
@@ -298,7 +317,12 @@ def _left_out(report: Report) -> str:
     for item in report.left_out:
         reasons.setdefault((item.side, item.reason), []).append(item.case)
     lines = [
-        f"  {side}: {reason}" + (f" [{', '.join(filter(None, cases))}]" if any(cases) else "")
+        textwrap.fill(
+            f"{side}: {reason}" + (f" [{', '.join(filter(None, cases))}]" if any(cases) else ""),
+            width=80,
+            initial_indent="  ",
+            subsequent_indent="    ",
+        )
         for (side, reason), cases in reasons.items()
     ]
     return "\n".join(["left out", *lines]) if lines else ""
@@ -349,8 +373,17 @@ def _panel(ax: Axes, report: Report, what: str) -> None:
         rows = [row + (i + 1 - len(sides) / 2) * 0.11 for row, _ in points]
         values = [ratio.value for _, ratio in points]
         spread = [[min(r.low, r.value), max(r.high, r.value)] for _, r in points]
-        ax.hlines(rows, *np.transpose(spread), color=COLOURS[i], linewidth=1.2)
-        ax.plot(values, rows, MARKERS[i], color=COLOURS[i], markersize=5, label=side)
+        ax.hlines(
+            rows, *np.transpose(spread), color=plots.COLOURS[i % len(plots.COLOURS)], linewidth=1.2
+        )
+        ax.plot(
+            values,
+            rows,
+            MARKERS[i % len(MARKERS)],
+            color=plots.COLOURS[i % len(plots.COLOURS)],
+            markersize=5,
+            label=side,
+        )
     ax.axvline(1, color=plots.GREY, linewidth=0.8)
     ax.set_xscale("log")
     ax.set_yticks(range(len(found)), list(found))
