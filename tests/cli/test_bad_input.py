@@ -239,41 +239,6 @@ class TestSheet:
         assert not list(Path().iterdir())
 
 
-class TestImages:
-    def told(self, runs: Path, capsys: Printed, path: str) -> str:
-        line = refused(capsys, "predict", path, f"--out={runs}")
-        assert path in line
-        return line
-
-    def test_that_is_text(self, runs: Path, capsys: Printed) -> None:
-        Path("notes.png").write_text("not an image")
-        assert "not an image that can be read" in self.told(runs, capsys, "notes.png")
-
-    def test_that_is_cut_short(self, runs: Path, capsys: Printed) -> None:
-        Image.effect_noise((90, 90), 50).save("whole.png")
-        Path("cut.png").write_bytes(Path("whole.png").read_bytes()[:2000])
-        assert "not an image that can be read" in self.told(runs, capsys, "cut.png")
-
-    def test_that_is_missing(self, runs: Path, capsys: Printed) -> None:
-        assert "No such file" in self.told(runs, capsys, "absent.png")
-
-    def test_that_is_a_folder(self, runs: Path, tmp_path: Path, capsys: Printed) -> None:
-        (tmp_path / "folder").mkdir()
-        self.told(runs, capsys, "folder")
-
-    @pytest.mark.parametrize("shade", [0, 128, 255])
-    def test_that_is_blank(self, runs: Path, capsys: Printed, shade: int) -> None:
-        Image.new("L", (50, 50), shade).save("blank.png")
-        assert "no digit found" in self.told(runs, capsys, "blank.png")
-
-    def test_that_would_not_fit_into_memory(
-        self, runs: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        Image.new("1", (200, 200)).save("bomb.png")
-        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30_000)
-        assert "too large" in self.told(runs, capsys, "bomb.png")
-
-
 class TestDisk:
     def test_a_full_one_is_told_and_leaves_no_half_files(
         self, digits: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch

@@ -12,7 +12,7 @@ import pytest
 
 from tinygrad_cnn import __version__
 from tinygrad_cnn.cli import main
-from tinygrad_cnn.data import EmbeddedMNIST, load_digits
+from tinygrad_cnn.data import load_digits
 from tinygrad_cnn.train import checkpoint
 from tinygrad_cnn.viz import Picture
 
@@ -20,17 +20,6 @@ Image = pytest.importorskip("PIL.Image")
 Printed = pytest.CaptureFixture[str]
 
 PICTURES = {"curves.png", "confusion.png", "errors.png"}
-
-
-def picture_of(digit: int, path: Path, size: int = 112, light: bool = False) -> Path:
-    """A real digit as somebody might draw it: large, off the centre, dark on light."""
-    dataset = EmbeddedMNIST(train=False)
-    pixels = dataset.images[int(np.flatnonzero(dataset.labels == digit)[0])]
-    drawn = Image.fromarray(pixels if light else 255 - pixels).resize((size, size))
-    sheet = Image.new("L", (3 * size, 2 * size), 0 if light else 255)
-    sheet.paste(drawn, (size // 2, size // 3))
-    sheet.save(path)
-    return path
 
 
 class TestTrain:
@@ -139,25 +128,6 @@ class TestEvaluate:
     def test_has_a_line_for_each_class(self, runs: Path, digits: Path, capsys: Printed) -> None:
         main(["evaluate", f"--out={runs}", f"--data-dir={digits}"])
         assert re.findall(r"^(\d) ", capsys.readouterr().out, re.MULTILINE) == list("0123456789")
-
-
-class TestPredict:
-    @pytest.mark.parametrize("suffix", ["png", "jpg"])
-    @pytest.mark.parametrize("light", [False, True])
-    def test_prints_digit_probability_and_runner_up(
-        self, runs: Path, capsys: Printed, suffix: str, light: bool
-    ) -> None:
-        path = picture_of(1, Path(f"mine.{suffix}"), light=light)
-        assert main(["predict", str(path), f"--out={runs}"]) == 0
-        head, line = capsys.readouterr().out.splitlines()
-        assert head.split() == ["image", "digit", "probability", "runner-up"]
-        assert re.fullmatch(r"mine\.\w+ +\d +\d+\.\d% +\d \(\d+\.\d%\)", line)
-
-    def test_takes_several_images_and_a_file_of_weights(self, runs: Path, capsys: Printed) -> None:
-        paths = [str(picture_of(d, Path(f"{d}.png"))) for d in (3, 4)]
-        weights = runs / "mnist-leaky-1" / "best.safetensors"
-        assert main(["predict", *paths, f"--model={weights}"]) == 0
-        assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == paths
 
 
 class TestData:

@@ -9,7 +9,7 @@ import pytest
 
 from tinygrad_cnn.data import EmbeddedMNIST
 from tinygrad_cnn.errors import DataError
-from tinygrad_cnn.train import own_images
+from tinygrad_cnn.data import own_images
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -104,14 +104,21 @@ def test_a_photo_is_turned_as_its_camera_says(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(40, 1), (1, 40), (1, 1)])
 def test_a_thin_stroke_is_a_digit_too(shape: tuple[int, int]) -> None:
-    pixels = own_images.centre(np.ones(shape, np.float32))
+    pixels = own_images.centred(np.ones(shape, np.float32))
     assert pixels.max() == 255
     assert max(box(pixels)) == 20
 
 
+@pytest.mark.parametrize("shade", [0, 3, 128, 255])
+def test_noise_on_one_shade_is_no_digit(shade: int) -> None:
+    noisy = np.clip(shade + np.random.default_rng(0).normal(0, 3, (300, 400)), 0, 255)
+    with pytest.raises(DataError, match="no digit found"):
+        own_images.find_digit(np.stack([noisy.astype(np.uint8)] * 3, axis=-1))
+
+
 def test_mnist_s_own_digits_stay_almost_as_they_are() -> None:
     images = EmbeddedMNIST(train=False).images[:50]
-    again = [own_images.centre(own_images.ink(i.astype(np.float32) / 255)) for i in images]
+    again = [own_images.find_digit(np.stack([i] * 3, axis=-1)) for i in images]
     difference = np.abs(np.stack(again).astype(float) - images).mean()
     assert difference < 12  # of 255; another digit of the same class is 40 away
 

@@ -1,0 +1,108 @@
+"""Ink on paper: how dark each pixel is against the paper around it, whatever the light."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_cnn.errors import DataError, require
+
+Grey = NDArray[np.float32]
+
+FAINTEST = 0.15  # contrast of ink to paper below which there is no writing
+DARKEST = 0.1  # of white: no paper that a camera could see ink on is darker
+FRAME = 0.08  # of the longer side: along the edges there is paper, and hardly ever the digit
+WIDEST = 0.2  # of the longer side: no stroke is wider
+LARGE = 200  # pixels: a picture from which a camera's noise has to be smoothed away
+
+
+class Ink(NamedTuple):
+    """Contrast (H, W), 0 for paper to 1 for black, and what it is for ink and for squared lines."""
+
+    contrast: Grey
+    level: float
+    lines: float
+
+
+def ink_on_paper(rgb: Grey) -> Ink:
+    """The ink of a picture (H, W, 3) in 0..1, in the colour in which it stands out most.
+
+    Blue lines are nearly as light as paper in blue light, and so is blue ink in red light: of the
+    brightness and the three colours, the one with the largest difference of ink to lines is taken.
+
+    Raises DataError where there is no ink at all.
+    """
+    greys = [rgb @ np.array([0.299, 0.587, 0.114], np.float32)]
+    if np.ptp(rgb, axis=2).max() > 0.02:
+        greys += [rgb[:, :, c] for c in range(3)]
+    best = max((_levels(evenly_lit(grey)) for grey in greys), key=lambda ink: ink.level - ink.lines)
+    if best.level < FAINTEST:
+        raise DataError(
+            f"no digit found: the picture is of one shade (contrast {best.level:.0%}); "
+            "write with a darker pen, or crop to the digit"
+        )
+    return best
+
+
+def evenly_lit(grey: Grey) -> Grey:
+    """(paper - grey) / paper, in 0..1, where `paper` is what the picture would be without its ink.
+
+    Light on dark is inverted first. Where the border is of one shade, that is the paper's. Else the
+    paper is a closing: the brightest within any window that is wider than a stroke, which keeps the
+    edges of shadows as they are, and to which a blur would give a halo of false ink.
+    """
+    ndimage = require("scipy.ndimage", "train")
+    shade = _one_shade(grey)
+    if not _is_dark(grey, shade):
+        grey, shade = 1 - grey, None if shade is None else 1 - shade
+    if shade is not None:
+        return _contrast(grey, np.float32(shade))
+    side = max(grey.shape)
+    smooth = ndimage.gaussian_filter(grey, 1.5) if side > LARGE else grey
+    window = int(WIDEST * side) // 2 * 2 + 1
+    closed = ndimage.grey_closing(np.pad(smooth, window, mode="edge"), (window, window))
+    paper = ndimage.gaussian_filter(closed[window:-window, window:-window], 0.01 * side)
+    return _contrast(grey, paper)
+
+
+def _contrast(grey: Grey, paper: Grey | np.float32) -> Grey:
+    """(paper - grey) / paper in 0..1; what is nearly black all over has no contrast."""
+    return np.asarray(np.clip((paper - grey) / np.maximum(paper, DARKEST), 0, 1), np.float32)
+
+
+def _one_shade(grey: Grey) -> float | None:
+    """The shade of the border, if most of it has the same: a drawing, or a scan."""
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    shade = float(np.median(border))
+    return shade if np.mean(np.abs(border - shade) < 0.05) > 0.8 else None
+
+
+def _is_dark(grey: Grey, shade: float | None) -> bool:
+    """Whether the ink is darker than the paper.
+
+    In uneven light, the paper is what most pixels of a window show: of the differences to this
+    median, in logarithms since a shadow divides the light, ink makes the large ones.
+    """
+    if shade is not None:
+        return bool(shade - grey.min() >= grey.max() - shade)
+    ndimage = require("scipy.ndimage", "train")
+    step = max(1, max(grey.shape) // 64)
+    small = np.log(np.maximum(ndimage.uniform_filter(grey, step)[::step, ::step], 0.02))
+    window = max(small.shape) // 8 * 2 + 1
+    difference = small - ndimage.median_filter(small, window, mode="nearest")
+    return bool((difference**3).sum() <= 0)
+
+
+def _levels(contrast: Grey) -> Ink:
+    """How dark the lines are, read from the frame, and the ink, which is darker."""
+    ndimage = require("scipy.ndimage", "train")
+    smooth = ndimage.gaussian_filter(contrast, 0.7) if max(contrast.shape) > LARGE else contrast
+    f = max(2, round(FRAME * max(contrast.shape)))
+    frame: list[Any] = [smooth[:f], smooth[-f:], smooth[:, :f], smooth[:, -f:]]
+    lines = min(float(np.percentile(part, 98)) for part in frame)
+    level = float(np.percentile(smooth, 99.9))
+    for _ in range(2):  # the darkest pixels are where ink crosses a line; most of the ink is not
+        level = float(np.median(smooth[smooth >= min((lines + level) / 2, level)]))
+    return Ink(smooth, level, min(lines, 0.8 * level))  # a digit that fills its picture: no lines

@@ -1,0 +1,162 @@
+"""Image files as people have them: any size and mode, photographs and drawings."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_cnn.data.datasets import ArrayDataset
+from tinygrad_cnn.data.formats.common import StrPath
+from tinygrad_cnn.errors import DataError, require
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+
+class ImageFolder(ArrayDataset):
+    """Pictures in one folder for each class, which has the folder's name: root/cat/anything.jpg.
+
+    Each is opened as `open_picture` does it, cut to the square in its middle and scaled to
+    `size` x `size`; images are uint8 (N, 3, size, size). Classes and pictures are taken in the
+    order of their names. Raises DataError for a folder without classes or pictures, and for a
+    picture that cannot be read.
+    """
+
+    def __init__(self, root: StrPath, size: int = 32) -> None:
+        folders = sorted(p for p in Path(root).iterdir() if p.is_dir()) if _is_dir(root) else []
+        paths = [(path, i) for i, folder in enumerate(folders) for path in pictures_in(folder)]
+        if not paths:
+            raise DataError(
+                f"{os.fspath(root)}: holds no folders with pictures; "
+                f"make one for each class and put its pictures there ({', '.join(SUFFIXES)})"
+            )
+        images = np.stack([square(open_picture(path), size) for path, _ in paths])
+        labels = [i for _, i in paths]
+        classes = [folder.name for folder in folders]
+        super().__init__(images, labels, classes, os.fspath(root))
+
+
+def pictures_in(folder: StrPath) -> list[Path]:
+    """The image files that lie directly in `folder`, told by their suffixes, in natural order."""
+    found = (p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    return sorted(p for p in found if not p.name.startswith("."))
+
+
+def expand(paths: Iterable[StrPath]) -> list[Path]:
+    """Each folder replaced by the pictures in it; a DataError for a folder without any."""
+    files: list[Path] = []
+    for path in map(Path, paths):
+        found = pictures_in(path) if path.is_dir() else [path]
+        if not found:
+            raise DataError(
+                f"{path}: holds no pictures ({', '.join(SUFFIXES)}); give another folder or a file"
+            )
+        files += found
+    return files
+
+
+def open_picture(path: StrPath, side: int | None = None) -> NDArray[np.uint8]:
+    """The picture as bytes (H, W, 3), upright, its longer side scaled down to `side` if given.
+
+    Turned as its camera says (EXIF); sixteen bits become eight; transparent parts are white, or
+    black where that leaves nothing to see; of several frames, the first.
+
+    Raises:
+        DataError: no image that Pillow can read, a damaged one, or one of so many pixels that
+            unpacking it would fill the memory.
+        FileNotFoundError: there is no such file.
+    """
+    Image = require("PIL.Image", "train")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                if side:
+                    image.draft(None, (2 * side, 2 * side))  # JPEG unpacks a half or less itself
+                picture = _opaque(_eight_bits(image), side)
+    except FileNotFoundError:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"{os.fspath(path)}: too large to be unpacked safely ({error}); scale it down first"
+        ) from error
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        raise DataError(
+            f"{os.fspath(path)}: not an image that can be read ({_brief(error)}); "
+            "give a PNG or JPEG file"
+        ) from error
+    return picture
+
+
+def thumbnail(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """(H, W, 3) scaled to fit into side x side, centred there on a ground of its border's shade."""
+    Image = require("PIL.Image", "train")
+    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    canvas = Image.new("RGB", (side, side), tuple(map(int, np.median(border, axis=0))))
+    image = require("PIL.ImageOps", "train").contain(Image.fromarray(picture), (side, side))
+    canvas.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return np.asarray(canvas)
+
+
+def _eight_bits(image: Any) -> Any:
+    """Whole numbers of 16 and 32 bits and floats scaled into a byte; Pillow would cut them off."""
+    Image = require("PIL.Image", "train")
+    turned = require("PIL.ImageOps", "train").exif_transpose(image)
+    if not turned.mode.startswith(("I", "F")):
+        return turned
+    values = np.nan_to_num(np.asarray(turned, np.float64), posinf=0.0, neginf=0.0)
+    white = next((w for w in (1, 255, 65535) if values.max() <= w), values.max())
+    white = 255 if turned.mode != "F" and white == 1 else white
+    return Image.fromarray((np.clip(values / white, 0, 1) * 255).astype(np.uint8))
+
+
+def _opaque(image: Any, side: int | None) -> NDArray[np.uint8]:
+    """(H, W, 3), the longer side at most `side`, the transparent parts filled."""
+    Image = require("PIL.Image", "train")
+    colour = image.convert("RGBA")
+    if side and max(colour.size) > side:
+        scale = side / max(colour.size)
+        size = tuple(max(round(scale * length), 1) for length in colour.size)
+        colour = colour.resize(size, Image.Resampling.BOX)
+    for shade in ("white", "black"):
+        paper = Image.new("RGBA", colour.size, shade)
+        whole = np.asarray(Image.alpha_composite(paper, colour).convert("RGB"))
+        if np.ptp(whole) > 32:
+            break
+    return whole
+
+
+def square(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The middle of (H, W, 3), scaled to (3, size, size)."""
+    fit = require("PIL.ImageOps", "train").fit
+    image = fit(require("PIL.Image", "train").fromarray(picture), (size, size))
+    return np.asarray(image).transpose(2, 0, 1)  # (H, W, C) -> (C, H, W)
+
+
+def _is_dir(root: StrPath) -> bool:
+    return Path(root).is_dir()
+
+
+def _brief(error: BaseException) -> str:
+    """Pillow names the file at length; it stands at the head of the message already."""
+    if type(error).__name__ == "UnidentifiedImageError":
+        return "its format is unknown"
+    return str(error) or type(error).__name__
+
+
+def label_of(path: StrPath, classes: Sequence[str]) -> int | None:
+    """The class that a file's name begins with, as 7-01.jpg or cat_3.png; None where none does.
+
+    >>> label_of("photos/7-01.jpg", list("0123456789")), label_of("IMG_7.jpg", list("0123456789"))
+    (7, None)
+    """
+    stem = Path(path).stem
+    for i, name in enumerate(classes):
+        if stem.startswith(name) and stem[len(name) :][:1] in ("-", "_", " "):
+            return i
+    return None
