@@ -166,3 +166,4 @@ def test_a_box_tells_the_number_behind_its_colour() -> None:
         assert told
         numbers = [f"|\u2202| {n.notes['grad_norm']:.3g}" for n in told]
         assert [number for number in numbers if number not in g.to_dot()] == []
+        assert [number for number in numbers if number not in g.to_text()] == []

@@ -17,8 +17,8 @@ def resnet20_by_hand(n: int) -> tuple[int, int, int]:
     """(parameters, multiply-adds of convolutions and the last layer, bytes saved) for n images.
 
     Saved in training, as float32, each array once: the image; of every convolution its output,
-    which the norm reads; the norm's own output; of every ReLU its output, which the next
-    convolution reads too; for every norm a mean and a 1/std a channel; what the last layer takes.
+    which the norm reads; of every ReLU its output, which the next convolution reads too; for every
+    norm a mean and a 1/std a channel; what the last layer takes. Nobody reads a norm's output.
     """
     parameters, multiplies, kept, statistics = 650, n * 640, n * (3 * 32 * 32 + 64), 0
 
@@ -26,7 +26,7 @@ def resnet20_by_hand(n: int) -> tuple[int, int, int]:
         nonlocal parameters, multiplies, kept, statistics
         parameters += 9 * c * f + 2 * f
         multiplies += n * 9 * c * f * size * size
-        kept += 3 * n * f * size * size  # of convolution, norm and ReLU (of the sum, at the end)
+        kept += 2 * n * f * size * size  # of convolution and ReLU (of the sum, at the end)
         statistics += 2 * f
 
     conv_norm(3, 16, 32)
@@ -72,8 +72,8 @@ def test_a_bottleneck_block_counts_as_it_is_done_by_hand() -> None:
     # a norm costs 4 a number, a ReLU and the sum 1
     rest = 4 * (36 * 4 + 9 * 4 + 9 * 16 + 9 * 16) + (36 * 4 + 9 * 4 + 9 * 16) + 9 * 16
     assert box.notes["flops"] == 2 * products + rest
-    # x; output of each convolution and of each norm; of the three ReLUs; two numbers a channel
-    kept = 36 * 8 + 2 * (36 * 4 + 9 * 4 + 9 * 16 + 9 * 16) + (36 * 4 + 9 * 4 + 9 * 16) + norms
+    # x; output of each convolution; of the three ReLUs; two numbers a channel
+    kept = 36 * 8 + (36 * 4 + 9 * 4 + 9 * 16 + 9 * 16) + (36 * 4 + 9 * 4 + 9 * 16) + norms
     assert box.notes["saved"] == 4 * kept
 
 

@@ -231,18 +231,22 @@ class Op:
         return self._unread[key]
 
     def _reads_of(self, key: int, n: int) -> list[tuple[list[bool], bool]]:
-        if self.reference is not None:  # a higher order runs the reference again, on every input
-            return [([True] * n, True)]
-        if not self.vjp_kind:
+        # A higher order runs the reference again: on every input, and with an output of its own.
+        reference = [] if self.reference is None else [([True] * n, False)]
+        if self.vjp_kind == "per input":
+            own = [_reads(vjp, n) for i, vjp in enumerate(self.vjps) if vjp and key >> i & 1]
+        elif self.vjp_kind:
+            (vjp,) = self.vjps
+            assert vjp is not None
+            own = [_reads(vjp, n, skip=1 if self.vjp_kind == "each" else 0)]
+        elif reference:
+            own = []
+        else:
             raise NotDifferentiableError(
                 f"{self.name}: has no derivative rule, and an input requires a gradient; detach() "
                 f"the input, or declare {self.name}.vjp(...)"
             )
-        if self.vjp_kind == "per input":
-            return [_reads(vjp, n) for i, vjp in enumerate(self.vjps) if vjp and key >> i & 1]
-        (vjp,) = self.vjps
-        assert vjp is not None
-        return [_reads(vjp, n, skip=1 if self.vjp_kind == "each" else 0)]
+        return own + reference
 
     # -- arguments ----------------------------------------------------------------------------
 

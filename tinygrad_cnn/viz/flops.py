@@ -56,4 +56,14 @@ _BY_NAME: dict[str, Callable[[Shapes, int, Mapping[str, Any]], int]] = {
     "log_softmax": lambda s, size, _: 5 * size,
     "softmax_cross_entropy": lambda s, size, _: 5 * math.prod(s["logits"]),
     "batch_norm_train": lambda s, size, _: 4 * size,  # (x - mean) rstd weight + bias
+    # those of models.custom
+    "conv_by_columns": lambda s, size, _: 2 * size * math.prod(s["w"][1:]),
+    "squeeze_excite": lambda s, size, _: 2 * size + 4 * s["x"][0] * math.prod(s["a"]),
+    # q . k, its softmax, and the average of v: N L L times 2 D, 5 and 2 E
+    "attend": lambda s, size, _: (
+        size // s["v"][1] * s["q"][2] * (2 * s["q"][1] + 5 + 2 * s["v"][1])
+    ),
+    "lp_mean": lambda s, size, _: 3 * math.prod(s["x"]) + size,
+    "mixed_pool": lambda s, size, _: 2 * math.prod(s["x"]) + 3 * size,
+    "gated": lambda s, size, _: 4 * size,
 }

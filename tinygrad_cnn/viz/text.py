@@ -40,7 +40,7 @@ def to_text(picture: Picture, annotate: Collection[str] = ("shape",)) -> str:
         opened = path
         number[n.id] = len(number) + 1
         taken = [str(number.get(source, "?")) for source in sources[n.id]]
-        notes = [_held(h) for h in held.get(n.id, ())] + notes_on(n, annotate)
+        notes = [_held(h, annotate) for h in held.get(n.id, ())] + notes_on(n, annotate)
         rows.append(
             (
                 str(number[n.id]),
@@ -69,5 +69,5 @@ def _what(n: Node) -> str:
     return one_line("  ".join(words))
 
 
-def _held(h: Node) -> str:
-    return f"{one_line(h.name)} {shape_text(h.shape)}"
+def _held(h: Node, annotate: Collection[str]) -> str:
+    return " ".join([one_line(h.name), shape_text(h.shape), *notes_on(h, annotate)])
