@@ -7,7 +7,7 @@ rounding do to the gradient. A claim that nothing supports is not yet wrong: see
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
@@ -160,14 +160,13 @@ class Judge:
         return Slope(project(claim.g, column), 64 * claim.floor, "complex step")
 
     def _thoroughly(self, claim: Claim) -> Support | None:
-        slopes, rounding = self._within(claim, LARGEST)
-        best = min(slopes, key=lambda s: s.error, default=None)
+        found = list(self._within(claim, LARGEST))
+        best = min((slope for slope, _ in found), key=lambda s: s.error, default=None)
         blurred = best is None or not best.error <= (abs(best.value) + claim.terms) / 4
         if claim.line.largest > LARGEST and (blurred or (best and best.value == 0)):
             # tiny inputs may hide in the rounding of what they join
-            more, rounding = self._within(claim, claim.line.largest)
-            slopes += more
-        for slope in slopes:
+            found += self._within(claim, claim.line.largest)
+        for slope, rounding in found:
             tolerance = slope.error + rounding
             if abs(claim.value - slope.value) <= tolerance <= self._limit(claim, slope):
                 return Support(slope, tolerance)
@@ -179,26 +178,25 @@ class Judge:
             return np.inf
         return SHARP * (abs(slope.value) + claim.terms) + 2.0**-26 * claim.outputs
 
-    def _within(self, claim: Claim, largest: float) -> tuple[list[Slope], float]:
+    def _within(self, claim: Claim, largest: float) -> Iterator[tuple[Slope, float]]:
         """The slopes that f may have, by steps up to the largest; and the rounding of the claim."""
         line, phi = claim.line, claim.phi
         steps = list(takewhile(line.smooth_at, grid(largest)))
         if len(steps) < LEVELS + 2:
-            return [], 0.0
+            return
         steps = steps[: self._stair(claim, steps) or None]
-        noise = noise_of(phi, claim.floor, steps[-1])
-        rounding = 4 * self._wobble(claim, noise) + 64 * claim.floor
         flat = plateau(phi, steps)
-        slopes = [
-            settle([central(phi, h, noise) for h in steps]),
-            # What was taken for noise may be structure: the claim may choose.
-            settle([central(phi, h, claim.floor) for h in steps]),
-        ]
+        noise = noise_of(phi, claim.floor, steps[-1])
+        # What was taken for noise may be structure: the claim may choose.
+        for rounded in (noise, claim.floor):
+            slope = settle([central(phi, h, rounded) for h in steps])
+            rounding = 4 * self._wobble(claim, rounded) + 64 * claim.floor
+            if slope is not None:
+                yield slope, rounding
         if claim.terms == 0 and flat >= LEVELS:
-            slopes.append(Slope(0.0, rounding, CONSTANT))
+            yield Slope(0.0, rounding, CONSTANT), rounding
         elif flat == len(steps):
-            slopes.append(Slope(0.0, self._unseen(claim) / steps[-1], CONSTANT))
-        return [slope for slope in slopes if slope is not None], rounding
+            yield Slope(0.0, self._unseen(claim) / steps[-1], CONSTANT), rounding
 
     def _stair(self, claim: Claim, steps: Sequence[float]) -> int:
         """How many steps stay on the stair that x is on, if f is a staircase; else 0.

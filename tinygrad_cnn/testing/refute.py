@@ -7,12 +7,13 @@ neighbouring scales, the ladders of one-sided quotients
     2. agree with one another, the left ones with the right ones: f has no kink within these steps,
     3. exclude c, by more than the rounding of c, which is measured, and than its ninth digit,
 
-and if no other run of scales says anything else, and f follows c no closer to x. Whatever could
-mislead one ladder (a kink nearer than its step, noise, a jump, a singularity, a number that is
-rounded on the way) sets the scales, or the sides, against each other; then nothing is settled, and
-nobody is accused.
+and if no finer run says anything else, no coarser one agrees with c, and f does not follow c closer
+to x. Whatever could
+mislead one ladder (a kink nearer than its step, noise, a jump, a singularity) sets the scales, or
+the sides, against each other; then nothing is settled, and nobody is accused.
 
-Rounding also makes stairs, on which f is constant while its slope is not: see _stair.
+Rounding also makes stairs, on which f is constant while its slope is not, see _stair; or on which a
+part of f is, see _walled.
 """
 
 from __future__ import annotations
@@ -39,8 +40,13 @@ REACH = 2.0**-2
 """The largest step, in units of the input."""
 MINUTE = [2.0**-k for k in (900, 600, 400, 300, 200, 150, 120, 100, 80, 70)]
 """Steps from 0, in the same unit, before those that every element takes: 0 has neighbours."""
+SUDDEN = 2.0**7
+"""The error of a ladder grows by less from one step to the next, where f is smooth."""
 SHARP = 1 / 4
 """A ladder that says less about the slope than this part of it says nothing."""
+
+
+Run = list[Slope]
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ class Probe:
         """Each about twice the one before; round numbers would march in step with rounding."""
         if not self.here:
             yield from (m * self.unit for m in MINUTE)
-        smallest = 256 * self.subject.eps_in * abs(self.here) or 2.0**-60 * self.unit
+        smallest = 4 * self.subject.eps_in * abs(self.here) or 2.0**-60 * self.unit
         count = int(math.log2(REACH * max(1.0, self.unit) / smallest)) + 1
         yield from (smallest * 2.0**k * (0.9 + 0.2 * (k * GOLDEN % 1)) for k in range(count))
 
@@ -145,13 +151,15 @@ class Probe:
                 return stair
         noise = self._quantum(flat) if flat else 0.0
         below, above = (self.ladders(side[flat:n], noise) for side in (self.left, self.right))
-        runs = [r for r in _runs(below, above) if self._sharp(r, c)]
-        witnesses = next((r for r in runs if self._excludes(r, c, rounding)), None)
-        if witnesses is None:
+        runs = [run for run in _runs(below, above) if self._sharp(run, c)]
+        excluding = [run for run in runs if self._excludes(run, c, rounding)]
+        if not excluding:
             return self._undecided(below, above)
-        slope = min((s for r in runs for s in r if _agree([s, *witnesses])), key=lambda s: s.error)
-        gap = abs(c - slope.value) if math.isfinite(c) else self._size(c, slope)
-        if any(_apart(s, slope) > gap / 4 for r in runs for s in r) or self._nearer(c, slope.value):
+        finest = excluding[0]
+        slope = min((s for s in (*below, *above) if _agree([s, *finest])), key=lambda s: s.error)
+        if self._contradicted(slope, c, runs[: runs.index(finest)], runs):
+            return OPEN
+        if self._nearer(c, slope.value) or self._walled(slope, below, above, flat):
             return OPEN
         return Reading("wrong", slope, slope.error + self.slack(c, slope, rounding))
 
@@ -165,6 +173,15 @@ class Probe:
 
     def _excludes(self, run: Sequence[Slope], c: float, rounding: float) -> bool:
         return not any(abs(c - s.value) <= s.error + self.slack(c, s, rounding) for s in run)
+
+    def _contradicted(
+        self, slope: Slope, c: float, finer: Sequence[Run], runs: Sequence[Run]
+    ) -> bool:
+        """Whether a finer run says something else, or a coarser one what c says."""
+        gap = abs(c - slope.value) if math.isfinite(c) else self._size(c, slope)
+        return any(_apart(s, slope) > gap / 4 for run in finer for s in run) or any(
+            all(abs(c - s.value) <= s.error and _apart(s, slope) > 0 for s in run) for run in runs
+        )
 
     def _size(self, c: float, slope: Slope) -> float:
         """That of a slope here; where c is infinite, such as takes f across its values within x."""
@@ -182,6 +199,27 @@ class Probe:
         return any(
             follows(t) and follows(u) for side in (self.left, self.right) for t, u in pairwise(side)
         ) and not self._quantised(self._flat())
+
+    def _walled(
+        self, slope: Slope, below: Sequence[Slope], above: Sequence[Slope], flat: int
+    ) -> bool:
+        """Whether the slope ends suddenly, and soon, on both sides: it is that of a stair.
+
+        1 - cos x is constant around a small x for as long as cos x is rounded to one number; what
+        is divided by x^2 looks perfectly smooth there. The error of a ladder that leaves a smooth
+        stretch grows with a power of its step, and not by SUDDEN from one to the next.
+        """
+
+        def wall(ladders: Sequence[Slope]) -> float:
+            inside = False
+            for k, (a, b) in enumerate(pairwise(ladders)):
+                inside = inside or a == slope or _agree([a, slope])
+                known = max(a.error, 16 * self.subject.eps_out * abs(slope.value))
+                if inside and b.error > SUDDEN * known:
+                    return abs(self.right[min(flat + k + LEVELS, len(self.right) - 1)])
+            return math.inf
+
+        return max(wall(below), wall(above)) < WIDE * max(1.0, abs(self.here))
 
     def _undecided(self, below: Sequence[Slope], above: Sequence[Slope]) -> Reading:
         for start in range(len(below) - RUN + 1):
@@ -224,8 +262,10 @@ class Probe:
 
     def _quantised(self, flat: int) -> bool:
         """Whether f goes on in stairs where it is no longer constant."""
-        first = self.right[min(flat, len(self.right) - 1)]
-        values = [self.phi(self._exact(first * (1 + j / 8))) for j in range(32)]
+        ends = [s[min(flat, len(s) - 1)] for s in (self.left, self.right)]
+        first = next((t for t in ends if self.phi(t) != 0), ends[0])
+        points = dict.fromkeys(self._exact(first * (1 + j / 8)) for j in range(32))
+        values = [self.phi(t) for t in points]
         return sum(a == b for a, b in pairwise(values)) >= len(values) // 4
 
     def _sizes(self) -> Iterator[float]:
@@ -267,7 +307,7 @@ def _agree(slopes: Sequence[Slope]) -> bool:
     return low <= high and all(math.isfinite(s.error) for s in slopes)
 
 
-def _runs(below: Sequence[Slope], above: Sequence[Slope]) -> Iterator[list[Slope]]:
+def _runs(below: Sequence[Slope], above: Sequence[Slope]) -> Iterator[Run]:
     """The ladders of neighbouring scales, of both sides, that agree."""
     for start in range(len(below) - RUN + 1):
         run = [*below[start : start + RUN], *above[start : start + RUN]]
