@@ -80,8 +80,11 @@ def conv_case(d):
     channels, filters = d.int(1, 3), d.int(1, 3)
     size, where = d.axes(0, 9), (d.axes(1, 3), d.axes(0, 2), d.axes(1, 3))
     ones = (1,) * d.dims
-    if d.int(0, 5) == 0:
+    special = d.int(0, 5)
+    if special == 0:
         kernel, where = ones, (ones, (0,) * d.dims, ones)  # every position by itself
+    elif special == 1:  # the usual one, which Winograd's tiles serve
+        kernel, where, groups = (3,) * d.dims, (ones, d.axes(0, 2), ones), 1
     x = d.array(d.int(0, 4), channels * groups, *size)
     w = d.array(filters * groups, channels, *kernel)
     return x, w, *where, groups
@@ -186,6 +189,12 @@ def softmax_cross_entropy_case(d):
     return d.array(N, K), d.rng.integers(0, K, N)
 
 
+def resample_case(d):
+    N, C, H, W = d.int(0, 4), d.int(1, 2), d.int(1, 9), d.int(1, 9)
+    bend = d.array(N, 2, H, W) if d.int(0, 1) else None
+    return d.array(N, C, H, W), d.array(N, 2, 3), bend
+
+
 COMPLEX = (*REAL, np.complex128)
 CASES = {
     "conv": (conv_case, {"dtypes": COMPLEX}),
@@ -204,6 +213,7 @@ CASES = {
     "softmax": (softmax_case, {}),
     "log_softmax": (softmax_case, {}),
     "softmax_cross_entropy": (softmax_cross_entropy_case, {}),
+    "resample": (resample_case, {"dtypes": (np.float32,)}),
 }
 
 
@@ -227,6 +237,10 @@ def cut_small():
         patch.setattr(workers, "threads", lambda: 3)
         if find_spec("numba"):
             patch.setattr("tinygrad_cnn.kernels.compiled.direct.FRAMES_BYTES", 1)
+            winograd = "tinygrad_cnn.kernels.compiled.winograd"
+            patch.setattr(f"{winograd}.FEWEST", 1)
+            patch.setattr(f"{winograd}.TOGETHER", 5)
+            patch.setattr(f"{winograd}.SUMMED", 5)
         yield
 
 

@@ -49,6 +49,7 @@ __all__ = [
     "max_pool",
     "pad",
     "pool_output_size",
+    "resample",
     "softmax",
     "softmax_cross_entropy",
     "sum_pool",
@@ -207,6 +208,11 @@ def log_softmax(x: Array) -> Array:
 @_dispatched
 def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     return _active.get().softmax_cross_entropy(logits, labels)
+
+
+@_dispatched
+def resample(images: Array, inverse: Array, bend: Array | None) -> Array:
+    return _active.get().resample(images, inverse, bend)
 
 
 _active: ContextVar[SimpleNamespace] = ContextVar(

@@ -289,3 +289,28 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     """
     log_p = log_softmax(logits)
     return -log_p[np.arange(len(labels)), labels], np.exp(log_p)
+
+
+def resample(images: Array, inverse: Array, bend: Array | None) -> Array:
+    """y[n,c,i,j] = images[n,c] at inverse[n] @ (x, y, 1) + bend[n,:,i,j], bilinear, 0 outside.
+
+    images (N, C, H, W), inverse (N, 2, 3), bend (N, 2, H, W) or None, all float32; x = j - (W-1)/2
+    and y = i - (H-1)/2 are the output pixel's coordinates from the centre, the sum the input's.
+    """
+    N, _, H, W = images.shape
+    centre = np.array([(W - 1) / 2, (H - 1) / 2], np.float32)[:, None, None]
+    x, y = np.indices((H, W), np.float32)[::-1] - centre
+    a = inverse[..., None, None]  # (N, 2, 3, 1, 1)
+    place = a[:, :, 0] * x + (a[:, :, 1] * y + (a[:, :, 2] + (centre + 1)))  # (N, 2, H, W)
+    if bend is not None:
+        place += bend
+    # With one row of zeros before an image and two behind it, every place has four neighbours.
+    padded = np.pad(images, ((0, 0), (0, 0), (1, 2), (1, 2)))
+    u, v = np.clip(place[:, 0], 0, W + 1), np.clip(place[:, 1], 0, H + 1)
+    left, top, n = u.astype(int), v.astype(int), np.arange(N)[:, None, None]
+    u, v = ((u - left)[..., None], (v - top)[..., None])
+    u, v = u.astype(np.float32), v.astype(np.float32)
+    upper, lower = (
+        (1 - u) * padded[n, :, top + i, left] + u * padded[n, :, top + i, left + 1] for i in (0, 1)
+    )
+    return np.ascontiguousarray(np.moveaxis((1 - v) * upper + v * lower, 3, 1))  # C from behind

@@ -16,6 +16,7 @@ from tinygrad_cnn.kernels.blocked.pooling import (
     window_gather,
     window_scatter,
 )
+from tinygrad_cnn.kernels.blocked.resampling import resample
 
 __all__ = [
     "batch_norm",
@@ -27,6 +28,7 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_grad",
     "max_pool",
+    "resample",
     "sum_pool",
     "sum_pool_input",
     "window_gather",

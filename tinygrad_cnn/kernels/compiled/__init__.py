@@ -15,6 +15,7 @@ from tinygrad_cnn.kernels.compiled.pooling import (
     sum_pool_input,
     window_scatter,
 )
+from tinygrad_cnn.kernels.compiled.resampling import resample
 
 __all__ = [
     "batch_norm",
@@ -26,6 +27,7 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_grad",
     "max_pool",
+    "resample",
     "softmax_cross_entropy",
     "sum_pool",
     "sum_pool_input",

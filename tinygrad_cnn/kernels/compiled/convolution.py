@@ -10,7 +10,7 @@ from tinygrad_cnn.kernels import blocked
 from tinygrad_cnn.kernels.blocked.convolution import phases, same_type
 from tinygrad_cnn.kernels.blocked.memory import fresh
 from tinygrad_cnn.kernels.blocked.windows import Where
-from tinygrad_cnn.kernels.compiled import direct
+from tinygrad_cnn.kernels.compiled import direct, winograd
 from tinygrad_cnn.kernels.compiled.jit import ready, supported
 from tinygrad_cnn.kernels.geometry import Array, Ints, conv_output_size
 
@@ -55,6 +55,8 @@ def conv_weight(
     if not _fits(x, g, len(size)):
         return blocked.conv_weight(x, g, size, stride, padding, dilation, groups)
     where = Where(g.shape[2:], size, stride, padding, dilation)
+    if winograd.fits(x.shape[1], g.shape[1], where, groups):
+        return winograd.weight_gradient(ready(x), ready(g), where)
     x, g = _planes(ready(x), ready(g))
     dw = direct.weight_gradient(x, g, _plane(where), groups)
     return dw.reshape(*dw.shape[:2], *size)
@@ -64,6 +66,9 @@ def _correlate(
     y: Array, base: Array, x: Array, w: Array, b: Array, where: Where, groups: int
 ) -> None:
     y, x, w = _planes(y, x, w)
+    if winograd.fits(x.shape[1], len(w), where, groups):
+        winograd.correlate(y, x, w, b, where)
+        return
     direct.correlate(y, base, x, np.ascontiguousarray(w), b, _plane(where), groups)
 
 

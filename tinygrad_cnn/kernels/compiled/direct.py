@@ -17,7 +17,15 @@ from tinygrad_cnn.kernels.blocked.memory import workspace
 from tinygrad_cnn.kernels.blocked.windows import Where
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.compiled.jit import jit
-from tinygrad_cnn.kernels.compiled.products import correlate_rows, height, inner_rows, lanes, pack
+from tinygrad_cnn.kernels.compiled.products import (
+    correlate_rows,
+    height,
+    inner_rows,
+    lanes,
+    pack,
+    room,
+    unpack,
+)
 from tinygrad_cnn.kernels.compiled.tile import VECTOR_BYTES, WIDE, move
 from tinygrad_cnn.kernels.geometry import Array, Ints, window_extent
 
@@ -189,13 +197,12 @@ def _sum_products(
     first: int,
     last: int,
 ) -> None:
-    """sums (F, K) += the products of g with what each tap of x meets."""
+    """sums += the products of g with what each tap of x meets, tile by tile."""
     F, OH, OW = g.shape[1:]
-    filters, K = F // groups, sums.shape[1]
+    filters = F // groups
     slope, zero = g.reshape(-1), g.dtype.type(0)
     group_size = x.shape[1] // groups * len(row_phases) * len(column_phases) * rows * pitch
     wide = (positions + lanes(x) - 1) // lanes(x) * lanes(x)
-    flat = sums.reshape(-1)
     for start in range(first, last, together):
         samples = min(together, last - start)
         for n in range(samples):
@@ -207,13 +214,14 @@ def _sum_products(
                 for i in range(OH):
                     source = (((start + n) * F + f) * OH + i) * OW
                     move(slope, source, slopes, (n * F + f) * wide + i * pitch, OW, zero)
+        at = 0
         for q in range(groups):
             f = q * filters
             while f < (q + 1) * filters:
                 tall = height((q + 1) * filters - f)
-                inner_rows(
+                at = inner_rows(
                     *(tall, slopes, f * wide, F * wide, wide, frames, q * group_size, size),
-                    *(places, samples, positions, flat, f * K, K),
+                    *(places, samples, positions, sums, at),
                 )
                 f += tall
 
@@ -232,7 +240,7 @@ def weight_gradient(x: Array, g: Array, where: Where, groups: int) -> Array:
         slopes = workspace("slopes", (together * F * wide,), x.dtype)
         frames.fill(0)
         slopes.fill(0)
-        sums = np.zeros((F, len(places)), x.dtype)
+        sums = np.zeros(room(groups, F // groups, K, x), x.dtype)
         _sum_products(
             *(x, g, groups, places, p.rows, p.pitch, p.positions, where.stride, where.before),
             *(*p.phases, frames, p.size, slopes, together, sums, first, last),
@@ -240,5 +248,6 @@ def weight_gradient(x: Array, g: Array, where: Where, groups: int) -> Array:
         return sums
 
     parts = share(work, N, g.size * K // WORK_PER_ACCESS)
-    total = sum(parts[1:], start=parts[0])[:, :K]
-    return np.ascontiguousarray(total).reshape(F, x.shape[1] // groups, *where.kernel)
+    dw = np.empty((groups, F // groups, K), x.dtype)
+    unpack(sum(parts[1:], start=parts[0]), dw)
+    return dw.reshape(F, x.shape[1] // groups, *where.kernel)

@@ -88,6 +88,12 @@ def correlate_rows(
 
 
 @jit
+def tile_size(rows: int, x: Array) -> int:
+    """The room that the sums of `rows` filters and WIDE taps take: whole vectors."""
+    return (rows * WIDE + lanes(x) - 1) // lanes(x) * lanes(x)
+
+
+@jit
 def inner_rows(
     rows: int,
     g: Array,
@@ -102,18 +108,49 @@ def inner_rows(
     positions: int,
     s: Array,
     s0: int,
-    s_pitch: int,
-) -> None:
-    """`tile.inner_products` of so many rows with all taps; places come in multiples of WIDE."""
+) -> int:
+    """`tile.inner_products` of so many rows with all taps; returns where the next sums go in s.
+
+    places come in multiples of WIDE.
+    """
     L = lanes(x)
-    V = (positions + L - 1) // L
+    V, size, to = (positions + L - 1) // L, tile_size(rows, x), s0
     for k in range(0, len(places), WIDE):
-        to = s0 + k
         if rows == 8:
-            _inner_8(g, g0, g_step, g_pitch, x, x0, x_step, places, k, samples, V, s, to, s_pitch)
+            _inner_8(g, g0, g_step, g_pitch, x, x0, x_step, places, k, samples, V, s, to)
         elif rows == 4:
-            _inner_4(g, g0, g_step, g_pitch, x, x0, x_step, places, k, samples, V, s, to, s_pitch)
+            _inner_4(g, g0, g_step, g_pitch, x, x0, x_step, places, k, samples, V, s, to)
         elif rows == 2:
-            _inner_2(g, g0, g_step, g_pitch, x, x0, x_step, places, k, samples, V, s, to, s_pitch)
+            _inner_2(g, g0, g_step, g_pitch, x, x0, x_step, places, k, samples, V, s, to)
         else:
-            _inner_1(g, g0, g_step, g_pitch, x, x0, x_step, places, k, samples, V, s, to, s_pitch)
+            _inner_1(g, g0, g_step, g_pitch, x, x0, x_step, places, k, samples, V, s, to)
+        to += size
+    return to
+
+
+@jit
+def unpack(s: Array, w: Array) -> None:
+    """The sums of `inner_rows`, row after row of tiles, to w (Q, F, K)."""
+    at = 0
+    Q, F, K = w.shape
+    for q in range(Q):
+        f = 0
+        while f < F:
+            rows = height(F - f)
+            for k in range(0, K, WIDE):
+                for i in range(rows):
+                    for j in range(min(WIDE, K - k)):
+                        w[q, f + i, k + j] = s[at + i * WIDE + j]
+                at += tile_size(rows, s)
+            f += rows
+
+
+@jit
+def room(Q: int, F: int, K: int, x: Array) -> int:
+    """How many sums `unpack` reads."""
+    size, f = 0, 0
+    while f < F:
+        rows = height(F - f)
+        size += tile_size(rows, x) * ((K + WIDE - 1) // WIDE)
+        f += rows
+    return Q * size

@@ -11,7 +11,7 @@ products.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -87,12 +87,32 @@ class _Tile:
         total = self.builder.fadd(product, self.builder.load(to), flags=("contract",))
         self.builder.store(total, to)
 
-    def total(self, vector: Any) -> Any:
-        """The sum of the lanes."""
-        name = f"llvm.vector.reduce.fadd.v{self.lanes}f{8 * self.bytes}"
-        kind = ir.FunctionType(self.element, [self.element, self.vector])
-        add = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        return self.builder.call(add, [self.element(0.0), vector], fastmath=("reassoc",))
+    def totals(self, vectors: list[Any]) -> list[Any]:
+        """The sums of the lanes of each vector: those of the first ones in the first vector, ...
+
+        Two vectors become one by adding neighbours, until each has become one lane.
+        """
+        zero = ir.Constant(self.vector, None)
+        vectors = vectors + [zero] * (-len(vectors) % self.lanes)
+        lanes = self.lanes
+        while lanes > 1:
+            vectors = [
+                self.builder.fadd(self.pick(a, b, 2, 0), self.pick(a, b, 2, 1))
+                for a, b in zip(vectors[::2], vectors[1::2], strict=True)
+            ]
+            lanes //= 2
+        return vectors
+
+    def pick(self, a: Any, b: Any, step: int, first: int) -> Any:
+        """Every step-th lane of two vectors side by side."""
+        width = 2 * a.type.count
+        return self.shuffle(a, b, range(first, width, step))
+
+    def shuffle(self, a: Any, b: Any, order: Iterable[int]) -> Any:
+        """Lanes of two vectors side by side, in that order."""
+        lanes = list(order)
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
+        return self.builder.shuffle_vector(a, b, mask)
 
     @contextmanager
     def loop(self, count: Any) -> Iterator[Any]:
@@ -139,18 +159,18 @@ def correlation(rows: int, vectors: int) -> Any:
 
 
 def inner_products(rows: int, taps: int) -> Any:
-    """s[f*s_pitch + k] += sum_{n,p} g[n*g_step + f*g_pitch + p] * x[n*x_step + places[k] + p].
+    """s[f*taps + k] += sum_{n,p} g[n*g_step + f*g_pitch + p] * x[n*x_step + places[k] + p].
 
     For f < rows, k < taps, n < samples, p < vectors * lanes; flat arrays, counted from g0, x0 (and
-    k from k0 in places), s0.
+    k from k0 in places), s0. A row of s has room for whole vectors.
     """
 
     @intrinsic
     def tile(  # type: ignore[no-untyped-def]
-        typingctx, g, g0, g_step, g_pitch, x, x0, x_step, places, k0, samples, vectors, s, s0, pitch
+        typingctx, g, g0, g_step, g_pitch, x, x0, x_step, places, k0, samples, vectors, s, s0
     ):
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            g, g0, g_step, g_pitch, x, x0, x_step, places, k0, samples, vectors, s, s0, pitch = args
+            g, g0, g_step, g_pitch, x, x0, x_step, places, k0, samples, vectors, s, s0 = args
             t = _Tile(context, builder, signature.args[0])
             g = t.at(signature.args[0], g, g0)
             x = t.at(signature.args[4], x, x0)
@@ -168,20 +188,90 @@ def inner_products(rows: int, taps: int) -> Any:
                         a = t.load(t.step(t.step(of_g, builder.mul(g_pitch, _INDEX(f))), p))
                         for k in range(taps):
                             t.add_product(a, b[k], sums[f][k])
-            for f in range(rows):
-                row = t.step(s, builder.mul(pitch, _INDEX(f)))
-                for k in range(taps):
-                    to = t.step(row, k)
-                    total = t.total(builder.load(sums[f][k]))
-                    builder.store(builder.fadd(builder.load(to), total), to)
+            totals = t.totals([builder.load(each) for row in sums for each in row])
+            for i, total in enumerate(totals):
+                to = t.step(s, i * t.lanes)
+                t.store(builder.fadd(t.load(to), total), to)
             return context.get_dummy_value()
 
-        signature = types.void(
-            *(g, g0, g_step, g_pitch, x, x0, x_step, places, k0, samples, vectors, s, s0, pitch)
-        )
-        return signature, generate
+        arguments = (g, g0, g_step, g_pitch, x, x0, x_step, places, k0, samples, vectors, s, s0)
+        return types.void(*arguments), generate
 
     return tile
+
+
+class _Lanes:
+    """A vector that formulas can be written with."""
+
+    def __init__(self, tile: _Tile, value: Any) -> None:
+        self.tile, self.value = tile, value
+
+    def __add__(self, other: _Lanes) -> _Lanes:
+        add = self.tile.builder.fadd(self.value, other.value, flags=("contract",))
+        return _Lanes(self.tile, add)
+
+    def __sub__(self, other: _Lanes) -> _Lanes:
+        subtract = self.tile.builder.fsub(self.value, other.value, flags=("contract",))
+        return _Lanes(self.tile, subtract)
+
+    def __rmul__(self, factor: float) -> _Lanes:
+        number = self.tile.everywhere(self.tile.element(float(factor)))
+        return _Lanes(self.tile, self.tile.builder.fmul(number, self.value, flags=("contract",)))
+
+
+def elementwise(
+    formula: Callable[..., Any], taken: int, split: bool = False, join: bool = False
+) -> Any:
+    """y[i*y_pitch + q] = formula(x[q], x[x_pitch + q], ...)[i] for q < vectors * lanes.
+
+    `formula` takes that many vectors. With `split` its first four are x[4q], ..., x[4q+3], the
+    others x[x_pitch + 4q], ...; with `join` its four results go to y[4q], ..., y[4q+3].
+    """
+
+    @intrinsic
+    def transform(  # type: ignore[no-untyped-def]
+        typingctx, x, x0, x_pitch, y, y0, y_pitch, vectors
+    ):
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            x, x0, x_pitch, y, y0, y_pitch, vectors = args
+            t = _Tile(context, builder, signature.args[0])
+            x, y = t.at(signature.args[0], x, x0), t.at(signature.args[3], y, y0)
+
+            def quarters(start: Any, count: int) -> list[Any]:
+                a, b, c, d = (t.load(t.step(start, i * t.lanes)) for i in range(4))
+                ab, cd = t.shuffle(a, b, range(2 * t.lanes)), t.shuffle(c, d, range(2 * t.lanes))
+                return [t.pick(ab, cd, 4, i) for i in range(count)]
+
+            def inputs(q: Any) -> list[Any]:
+                if not split:
+                    starts = (builder.mul(x_pitch, _INDEX(k)) for k in range(taken))
+                    return [t.load(t.step(t.step(x, start), q)) for start in starts]
+                start = t.step(x, builder.mul(q, _INDEX(4)))
+                more = quarters(t.step(start, x_pitch), taken - 4) if taken > 4 else []
+                return quarters(start, 4) + more
+
+            def store(q: Any, results: list[Any]) -> None:
+                if not join:
+                    for i, result in enumerate(results):
+                        to = t.step(y, builder.mul(y_pitch, _INDEX(i)))
+                        t.store(result, t.step(to, q))
+                    return
+                a, b, c, d = results
+                ab, cd = t.shuffle(a, b, range(2 * t.lanes)), t.shuffle(c, d, range(2 * t.lanes))
+                to = t.step(y, builder.mul(q, _INDEX(4)))
+                for i in range(4):
+                    lanes = range(i * t.lanes // 4, (i + 1) * t.lanes // 4)
+                    order = [k * t.lanes + lane for lane in lanes for k in range(4)]
+                    t.store(t.shuffle(ab, cd, order), t.step(to, i * t.lanes))
+
+            with t.loop(vectors) as v:
+                q = builder.mul(v, _INDEX(t.lanes))
+                store(q, [r.value for r in formula(*(_Lanes(t, each) for each in inputs(q)))])
+            return context.get_dummy_value()
+
+        return types.void(x, x0, x_pitch, y, y0, y_pitch, vectors), generate
+
+    return transform
 
 
 def _move() -> Any:

@@ -1,0 +1,327 @@
+"""Convolutions of 3x3 with a quarter of the multiplications (Winograd; Lavin and Gray 2016).
+
+A tile d of 6x6 pixels and a filter w give 4x4 outputs,
+
+    y = A' [(G w G') * (B' d B)] A,     * being elementwise, ' transposition,
+
+with 36 multiplications in place of 144. Over all tiles, filters and channels, each of the 36 is a
+product of matrices. The gradient of the weights is the transpose of this map in w: tiles of g take
+the place of the outputs,
+
+    dw = G' [sum over tiles of (A g A') * (B' d B)] G.
+
+The points of the interpolation are 0, 1, -1, 2, -2 and infinity (section 4.3 of the paper). Their
+powers cost accuracy: errors relative to the largest result are about 1e-5 in float32 and 1e-14 in
+float64, ten times those of direct sums. An infinity or a NaN spreads over the tile it lies in.
+
+In memory, tiles q of several samples lie side by side, so that every transform runs along whole
+vectors of tiles.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.kernels.blocked.memory import workspace
+from tinygrad_cnn.kernels.blocked.windows import Where
+from tinygrad_cnn.kernels.blocked.workers import share
+from tinygrad_cnn.kernels.compiled.jit import jit
+from tinygrad_cnn.kernels.compiled.products import (
+    correlate_rows,
+    height,
+    inner_rows,
+    lanes,
+    pack,
+    room,
+    unpack,
+)
+from tinygrad_cnn.kernels.compiled.tile import VECTOR_BYTES, WIDE, elementwise, move
+from tinygrad_cnn.kernels.geometry import Array, Ints
+
+FEWEST = 16  # channels and filters, below which the transforms cost more than they save
+TOGETHER = 96  # tiles at a time, at least, forward
+SUMMED = 256  # tiles at a time, at least, for the gradient of the weights
+WORK_PER_ACCESS = 96  # multiplications of the plain sum in the time of an elementwise access
+
+
+def of_input(d0: Any, d1: Any, d2: Any, d3: Any, d4: Any, d5: Any) -> tuple[Any, ...]:
+    """B' d, for one column or one row."""
+    a, b, c, d = d4 - 4 * d2, d3 - 4 * d1, d4 - d2, 2 * (d3 - d1)
+    return 4 * d0 - 5 * d2 + d4, a + b, a - b, c + d, c - d, 4 * d1 - 5 * d3 + d5
+
+
+def of_output(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> tuple[Any, ...]:
+    """A' m"""
+    a, b, c, d = m1 + m2, m1 - m2, m3 + m4, m3 - m4
+    return m0 + a + c, b + 2 * d, a + 4 * c, b + 8 * d + m5
+
+
+def of_slope(g0: Any, g1: Any, g2: Any, g3: Any) -> tuple[Any, ...]:
+    """A g"""
+    a, b, c, d = g0 + g2, g1 + g3, g0 + 4 * g2, 2 * g1 + 8 * g3
+    return g0, a + b, a - b, c + d, c - d, g3
+
+
+G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
+
+_rows_of_input = elementwise(of_input, 6, split=True)
+_columns_of_input = elementwise(of_input, 6)
+_columns_of_output = elementwise(of_output, 6)
+_rows_of_output = elementwise(of_output, 6, join=True)
+_rows_of_slope = elementwise(of_slope, 4, split=True)
+_columns_of_slope = elementwise(of_slope, 4)
+
+
+@jit
+def _lay_out(
+    x: Array,
+    start: int,
+    samples: int,
+    c: int,
+    before: Ints,
+    tiles: Ints,
+    shift: int,
+    lines: Array,
+    to: int,
+    rows: int,
+    pitch: int,
+) -> None:
+    """Row r of every tile, r < rows, side by side: lines[to + r*pitch + 4*q + j].
+
+    The tiles start `before` pixels ahead of x, and `shift` pixels further in a row; where there is
+    no pixel, lines holds a zero already.
+    """
+    _, C, H, W = x.shape
+    flat, zero = x.reshape(-1), x.dtype.type(0)
+    left = before[1] - shift
+    first = max(left, 0)
+    count = min(4 * tiles[1], W + left) - first
+    if count <= 0:
+        return
+    for r in range(rows):
+        for n in range(samples):
+            plane = ((start + n) * C + c) * H
+            for i in range(tiles[0]):
+                row = 4 * i + r - before[0]
+                if 0 <= row < H:
+                    at = to + r * pitch + (n * tiles[0] + i) * 4 * tiles[1] + first
+                    move(flat, (plane + row) * W + first - left, lines, at, count, zero)
+
+
+@jit
+def _transform_input(
+    x: Array,
+    start: int,
+    samples: int,
+    before: Ints,
+    tiles: Ints,
+    lines: Array,
+    halfway: Array,
+    V: Array,
+    wide: int,
+) -> None:
+    """V[e, c, q] = (B' d B)[e], e < 36, for tile q of channel c."""
+    C, vectors = x.shape[1], wide // lanes(x)
+    for c in range(C):
+        # The last two pixels of a row of a tile are the first ones of the next tile.
+        _lay_out(x, start, samples, c, before, tiles, 0, lines, 0, 6, 4 * wide)
+        _lay_out(x, start, samples, c, before, tiles, 4, lines, 24 * wide, 6, 4 * wide)
+        for r in range(6):
+            _rows_of_input(lines, 4 * r * wide, 24 * wide, halfway, r * wide, 6 * wide, vectors)
+        for s in range(6):
+            to = (s * C + c) * wide
+            _columns_of_input(halfway, 6 * s * wide, wide, V, to, 6 * C * wide, vectors)
+
+
+@jit
+def _transform_slope(
+    g: Array,
+    start: int,
+    samples: int,
+    tiles: Ints,
+    lines: Array,
+    halfway: Array,
+    W: Array,
+    wide: int,
+) -> None:
+    """W[e, f, q] = (A g A')[e] for tile q of filter f."""
+    F, vectors = g.shape[1], wide // lanes(g)
+    for f in range(F):
+        _lay_out(g, start, samples, f, (0, 0), tiles, 0, lines, 0, 4, 4 * wide)
+        for r in range(4):
+            _rows_of_slope(lines, 4 * r * wide, 0, halfway, r * wide, 4 * wide, vectors)
+        for s in range(6):
+            to = (s * F + f) * wide
+            _columns_of_slope(halfway, 4 * s * wide, wide, W, to, 6 * F * wide, vectors)
+
+
+@jit
+def _transform_output(
+    M: Array,
+    bias: Array,
+    y: Array,
+    start: int,
+    samples: int,
+    tiles: Ints,
+    halfway: Array,
+    lines: Array,
+    wide: int,
+) -> None:
+    """y = A' M A + bias, tile by tile."""
+    _, F, OH, OW = y.shape
+    flat, vectors = y.reshape(-1), wide // lanes(y)
+    for f in range(F):
+        for s in range(6):
+            source = (s * F + f) * wide
+            _columns_of_output(M, source, 6 * F * wide, halfway, s * wide, 6 * wide, vectors)
+        for r in range(4):
+            _rows_of_output(halfway, 6 * r * wide, wide, lines, 4 * r * wide, 0, vectors)
+        for n in range(samples):
+            plane = ((start + n) * F + f) * OH
+            for row in range(OH):
+                source = 4 * (row % 4) * wide + (n * tiles[0] + row // 4) * 4 * tiles[1]
+                move(lines, source, flat, (plane + row) * OW, OW, bias[f])
+
+
+@jit
+def _correlate(
+    x: Array,
+    U: Array,
+    bias: Array,
+    y: Array,
+    before: Ints,
+    tiles: Ints,
+    together: int,
+    lines: Array,
+    halfway: Array,
+    V: Array,
+    M: Array,
+    first: int,
+    last: int,
+) -> None:
+    C, F = x.shape[1], y.shape[1]
+    for start in range(first, last, together):
+        samples = min(together, last - start)
+        wide = (samples * tiles[0] * tiles[1] + lanes(x) - 1) // lanes(x) * lanes(x)
+        lines[: 48 * wide] = 0
+        _transform_input(x, start, samples, before, tiles, lines, halfway, V, wide)
+        places = np.arange(C) * wide
+        for e in range(36):
+            f = 0
+            while f < F:
+                rows = height(F - f)
+                to = (e * F + f) * wide
+                correlate_rows(rows, V, e * C * wide, places, U, (e * F + f) * C, M, to, wide, wide)
+                f += rows
+        _transform_output(M, bias, y, start, samples, tiles, halfway, lines, wide)
+
+
+def fits(channels: int, filters: int, where: Where, groups: int) -> bool:
+    """Whether this is a convolution for Winograd's tiles, and large enough to gain by them."""
+    plain = where.kernel == (3, 3) and where.stride == where.dilation == (1, 1) and groups == 1
+    return plain and min(channels, filters) >= FEWEST and min(where.out) > 2
+
+
+def _tiles(where: Where) -> tuple[int, int]:
+    return -(-where.out[0] // 4), -(-where.out[1] // 4)
+
+
+def _samples(tiles: Ints, least: int, N: int) -> int:
+    return max(1, min(-(-least // (tiles[0] * tiles[1])), N))
+
+
+def _width(tiles: Ints, together: int) -> int:
+    """Tiles of so many samples, with room for whole vectors."""
+    return together * tiles[0] * tiles[1] + VECTOR_BYTES
+
+
+def correlate(y: Array, x: Array, w: Array, b: Array, where: Where) -> None:
+    """y[n,f,i] = b[f] + sum_{c,a} x[n, c, i + a - before] * w[f,c,a], y and x contiguous."""
+    (F, C), tiles = w.shape[:2], _tiles(where)
+    U = np.empty(36 * F * C, w.dtype)
+    pack(_transformed(w), U)
+    together = _samples(tiles, TOGETHER, len(x))
+    wide = _width(tiles, together)
+
+    def work(first: int, last: int) -> None:
+        _correlate(
+            *(x, U, b, y, where.before, tiles, together),
+            workspace("lines", (48 * wide,), x.dtype),
+            workspace("halfway", (36 * wide,), x.dtype),
+            workspace("V", (36 * C * wide,), x.dtype),
+            workspace("M", (36 * F * wide,), x.dtype),
+            *(first, last),
+        )
+
+    share(work, len(x), y.size * C * 9 // WORK_PER_ACCESS)
+
+
+def _transformed(w: Array) -> Array:
+    """G w G', (F, C, 3, 3) -> (36, F, C), rounded once."""
+    U: Array = np.einsum("ra,fcab,sb->rsfc", G, w.astype(np.float64), G, optimize=True)
+    return U.astype(w.dtype).reshape(36, *w.shape[:2])
+
+
+@jit
+def _sum_products(
+    x: Array,
+    g: Array,
+    before: Ints,
+    tiles: Ints,
+    together: int,
+    lines: Array,
+    halfway: Array,
+    V: Array,
+    W: Array,
+    sums: Array,
+    first: int,
+    last: int,
+) -> None:
+    C, F = x.shape[1], g.shape[1]
+    for start in range(first, last, together):
+        samples = min(together, last - start)
+        wide = (samples * tiles[0] * tiles[1] + lanes(x) - 1) // lanes(x) * lanes(x)
+        lines[: 48 * wide] = 0
+        _transform_input(x, start, samples, before, tiles, lines, halfway, V, wide)
+        lines[: 16 * wide] = 0
+        _transform_slope(g, start, samples, tiles, lines, halfway, W, wide)
+        # Channels are taken WIDE at a time: the last ones are filled up with the first.
+        places = np.arange((C + WIDE - 1) // WIDE * WIDE) % C * wide
+        at = 0
+        for e in range(36):
+            f = 0
+            while f < F:
+                rows = height(F - f)
+                at = inner_rows(
+                    *(rows, W, (e * F + f) * wide, 0, wide, V, e * C * wide, 0),
+                    *(places, 1, wide, sums, at),
+                )
+                f += rows
+
+
+def weight_gradient(x: Array, g: Array, where: Where) -> Array:
+    """dw[f,c,a] = sum_{n,i} x[n, c, i + a - before] * g[n,f,i], (F, C, 3, 3)."""
+    C, F, tiles = x.shape[1], g.shape[1], _tiles(where)
+    together = _samples(tiles, SUMMED, len(x))
+    wide = _width(tiles, together)
+
+    def work(first: int, last: int) -> Array:
+        sums = np.zeros(room(36, F, C, x), x.dtype)
+        _sum_products(
+            *(x, g, where.before, tiles, together),
+            workspace("lines", (48 * wide,), x.dtype),
+            workspace("halfway", (36 * wide,), x.dtype),
+            workspace("V", (36 * C * wide,), x.dtype),
+            workspace("M", (36 * F * wide,), x.dtype),
+            *(sums, first, last),
+        )
+        return sums
+
+    parts = share(work, len(x), g.size * C * 9 // WORK_PER_ACCESS)
+    S = np.empty((36, F, C), x.dtype)
+    unpack(sum(parts[1:], start=parts[0]), S)
+    tiled = S.reshape(6, 6, F, C).astype(np.float64)
+    dw = np.einsum("ra,rsfc,sb->fcab", G, tiled, G, optimize=True)
+    return np.ascontiguousarray(dw, dtype=x.dtype)
