@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_cnn.data import EmbeddedMNIST
+from tests.data import handwriting
+from tinygrad_cnn.data import EmbeddedMNIST, own_images
+from tinygrad_cnn.data.own_images import centring
 from tinygrad_cnn.errors import DataError
-from tinygrad_cnn.data import own_images
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -126,3 +127,97 @@ def test_mnist_s_own_digits_stay_almost_as_they_are() -> None:
 def test_a_blank_sheet_holds_no_digit(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"blank\.png: no digit found"):
         own_images.read_digit(save(np.zeros((50, 50)), tmp_path / "blank.png"))
+
+
+# ---- what else is on the paper
+
+
+def found(grey: np.ndarray) -> np.ndarray:
+    """The digit in a picture of shades 0..1, as floats."""
+    picture = np.rint(255 * np.clip(grey, 0, 1)).astype(np.uint8)
+    return own_images.find_digit(np.stack([picture] * 3, axis=-1)).astype(float)
+
+
+def on_paper(ink: np.ndarray, darkness: float = 0.7) -> np.ndarray:
+    return 0.9 * (1 - darkness * ink)
+
+
+def test_specks_and_a_far_scribble_are_left_out() -> None:
+    ink = stroke(200)
+    dirty = ink.copy()
+    dirty[5:8, 5:8] = dirty[60:62, 100:103] = 1
+    dirty[150:170, 180:184] = 1
+    np.testing.assert_allclose(found(on_paper(dirty)), found(on_paper(ink)), atol=1)
+
+
+def test_a_stroke_beside_the_digit_belongs_to_it() -> None:
+    bar = np.zeros((100, 100), np.float32)
+    bar[30:36, 30:62] = 1  # a 7 whose bar does not touch its slope
+    slope = np.where(np.arange(100)[:, None] > 40, stroke(), 0)
+    assert np.abs(found(on_paper(bar + slope)) - found(on_paper(slope))).mean() > 10
+
+
+@pytest.mark.parametrize("where", ["left", "corner", "band"])
+def test_a_shadow_changes_nothing(where: str) -> None:
+    y, x = np.mgrid[:400, :400] / 400
+    edge = {"left": x - 0.45, "corner": x + y - 0.9, "band": 0.25 - np.abs(y - 0.5)}[where]
+    light = 1 - 0.6 / (1 + np.exp(-edge / 0.02))
+    ink = np.kron(stroke(), np.ones((4, 4)))
+    lit, even = found(light * on_paper(ink)), found(on_paper(ink))
+    assert np.abs(lit - even).mean() < 3
+
+
+@pytest.mark.parametrize("spacing", [23, 50, 110])
+@pytest.mark.parametrize("darkness", [0.1, 0.3])
+def test_squared_lines_change_nothing(spacing: int, darkness: float) -> None:
+    lines = np.zeros((400, 400))
+    for offset in (7, 8, 9):
+        lines[offset::spacing] = lines[:, offset::spacing] = darkness
+    shade = 1 - 0.3 * np.arange(400) / 400  # light that falls off: no border of one shade
+    ink = np.kron(stroke(), np.ones((4, 4)))
+    assert np.abs(found(shade * (1 - lines) * on_paper(ink)) - found(on_paper(ink))).mean() < 3
+
+
+def test_light_on_dark_in_uneven_light_is_told_from_dark_on_light() -> None:
+    chalk = np.kron(stroke(), np.ones((4, 4)))
+    light = 1 - 0.5 * np.arange(400) / 400
+    board = light * (0.2 + 0.6 * chalk)
+    assert np.abs(found(board) - found(on_paper(chalk))).mean() < 3
+
+
+@pytest.mark.parametrize("pen", [1, 3, 6, 12])
+def test_a_pen_of_any_width_becomes_one_of_mnist_s(pen: int) -> None:
+    drawn = handwriting.draw(3, 0, np.random.default_rng(0), pen=(pen, pen), light=False)
+    pixels = own_images.find_digit(np.asarray(drawn.convert("RGB")))
+    width = centring.stroke_width(pixels.repeat(8, axis=0).repeat(8, axis=1) > 127) / 8
+    assert 1.5 <= width <= 4
+
+
+# ---- digits as people write them: does what comes out look like MNIST's digit?
+
+
+def recognised(pictures: list[tuple[int, np.ndarray]]) -> float:
+    """The share that the most similar of 8,000 digits, both a little blurred, is right about."""
+    known = EmbeddedMNIST()
+    found = np.stack([own_images.find_digit(picture) for _, picture in pictures])
+    alike = unit(found) @ unit(known.images).T  # (N, 8000)
+    truths = np.array([digit for digit, _ in pictures])
+    return float((known.labels[alike.argmax(axis=1)] == truths).mean())
+
+
+def unit(images: np.ndarray) -> np.ndarray:
+    ndimage = pytest.importorskip("scipy.ndimage")
+    flat = ndimage.gaussian_filter(images.astype(np.float32), (0, 1, 1)).reshape(len(images), -1)
+    return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+
+
+def test_drawings_with_pens_of_one_to_twelve_pixels_are_recognised() -> None:
+    rng = np.random.default_rng(0)
+    drawings = [(i % 10, handwriting.draw(i % 10, i // 10, rng)) for i in range(100)]
+    assert recognised([(d, np.asarray(p.convert("RGB"))) for d, p in drawings]) >= 0.95
+
+
+def test_photos_on_squared_paper_in_uneven_light_are_recognised() -> None:
+    rng = np.random.default_rng(0)
+    photos = [(i % 10, handwriting.photograph(i % 10, i // 10, rng, side=240)) for i in range(30)]
+    assert recognised([(d, np.asarray(p)) for d, p in photos]) >= 0.9

@@ -23,6 +23,7 @@ from tinygrad_cnn.data.formats import (
     write_idx,
 )
 from tinygrad_cnn.data.loader import DataLoader
+from tinygrad_cnn.data.pictures import ImageFolder
 from tinygrad_cnn.data.transforms import (
     Compose,
     Cutout,
@@ -48,6 +49,7 @@ __all__ = [
     "DigitSets",
     "EmbeddedMNIST",
     "FashionMNIST",
+    "ImageFolder",
     "Normalize",
     "NpzArrays",
     "RandomAffine",

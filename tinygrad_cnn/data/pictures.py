@@ -74,6 +74,7 @@ def open_picture(path: StrPath, side: int | None = None) -> NDArray[np.uint8]:
     Image = require("PIL.Image", "train")
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata hurt nobody
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 if side:

@@ -34,7 +34,10 @@ def ink_on_paper(rgb: Grey) -> Ink:
 
     Raises DataError where there is no ink at all.
     """
-    greys = [rgb @ np.array([0.299, 0.587, 0.114], np.float32)]
+    brightness = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
+    if not _is_dark(brightness):
+        rgb, brightness = 1 - rgb, 1 - brightness
+    greys = [brightness]
     if np.ptp(rgb, axis=2).max() > 0.02:
         greys += [rgb[:, :, c] for c in range(3)]
     best = max((_levels(evenly_lit(grey)) for grey in greys), key=lambda ink: ink.level - ink.lines)
@@ -49,14 +52,12 @@ def ink_on_paper(rgb: Grey) -> Ink:
 def evenly_lit(grey: Grey) -> Grey:
     """(paper - grey) / paper, in 0..1, where `paper` is what the picture would be without its ink.
 
-    Light on dark is inverted first. Where the border is of one shade, that is the paper's. Else the
-    paper is a closing: the brightest within any window that is wider than a stroke, which keeps the
-    edges of shadows as they are, and to which a blur would give a halo of false ink.
+    Where the border is of one shade, that is the paper's. Else the paper is a closing: the brightest
+    within any window that is wider than a stroke, which keeps the edges of shadows as they are, and
+    to which a blur would give a halo of false ink.
     """
     ndimage = require("scipy.ndimage", "train")
     shade = _one_shade(grey)
-    if not _is_dark(grey, shade):
-        grey, shade = 1 - grey, None if shade is None else 1 - shade
     if shade is not None:
         return _contrast(grey, np.float32(shade))
     side = max(grey.shape)
@@ -79,12 +80,13 @@ def _one_shade(grey: Grey) -> float | None:
     return shade if np.mean(np.abs(border - shade) < 0.05) > 0.8 else None
 
 
-def _is_dark(grey: Grey, shade: float | None) -> bool:
+def _is_dark(grey: Grey) -> bool:
     """Whether the ink is darker than the paper.
 
     In uneven light, the paper is what most pixels of a window show: of the differences to this
     median, in logarithms since a shadow divides the light, ink makes the large ones.
     """
+    shade = _one_shade(grey)
     if shade is not None:
         return bool(shade - grey.min() >= grey.max() - shade)
     ndimage = require("scipy.ndimage", "train")
