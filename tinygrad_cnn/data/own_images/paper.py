@@ -52,7 +52,7 @@ def ink_on_paper(rgb: Grey) -> Ink:
 def evenly_lit(grey: Grey) -> Grey:
     """(paper - grey) / paper, in 0..1, where `paper` is what the picture would be without its ink.
 
-    Where the border is of one shade, that is the paper's. Else the paper is a closing: the brightest
+    Where the border is of one shade, that is the paper's. Else it is a closing: the brightest
     within any window that is wider than a stroke, which keeps the edges of shadows as they are, and
     to which a blur would give a halo of false ink.
     """
