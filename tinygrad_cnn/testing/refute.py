@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,8 @@ REACH = 2.0**-2
 """The largest step, in units of the input."""
 MINUTE = [2.0**-k for k in (900, 600, 400, 300, 200, 150, 120, 100, 80, 70)]
 """Steps from 0, in the same unit, before those that every element takes: 0 has neighbours."""
+COARSE = 2.0**-20
+"""A rise of less than this part of the outputs may be lost where f stays constant."""
 SUDDEN = 2.0**7
 """The error of a ladder grows by less from one step to the next, where f is smooth."""
 SHARP = 1 / 4
@@ -96,7 +99,8 @@ class Probe:
         """Each about twice the one before; round numbers would march in step with rounding."""
         if not self.here:
             yield from (m * self.unit for m in MINUTE)
-        smallest = 4 * self.subject.eps_in * abs(self.here) or 2.0**-60 * self.unit
+        own = 4 * self.subject.eps_in * abs(self.here)
+        smallest = max(own or 2.0**-60 * self.unit, 2.0**-1000)
         count = int(math.log2(REACH * max(1.0, self.unit) / smallest)) + 1
         yield from (smallest * 2.0**k * (0.9 + 0.2 * (k * GOLDEN % 1)) for k in range(count))
 
@@ -185,7 +189,7 @@ class Probe:
 
     def _size(self, c: float, slope: Slope) -> float:
         """That of a slope here; where c is infinite, such as takes f across its values within x."""
-        usual = max(self._sizes(), default=0.0) / self.unit
+        usual = max(self._sizes(self._moved), default=0.0) / self.unit
         return abs(slope.value) + (abs(c) if math.isfinite(c) else usual)
 
     def _nearer(self, c: float, v: float) -> bool:
@@ -248,8 +252,9 @@ class Probe:
         width = min(-self.left[flat - 1], self.right[flat - 1])
         everywhere = flat == min(len(self.left), len(self.right))
         wide = width >= WIDE * max(1.0, abs(self.here))
-        high = self._quantum(flat) >= WIDE * max(self._sizes(), default=0.0)
-        zero = Slope(0.0, self._unseen() / width, CONSTANT)
+        high = self._quantum(flat) >= WIDE * max(self._sizes(self._moved), default=0.0)
+        lost = max(self._unseen(), COARSE * max(self._sizes(), default=0.0))
+        zero = Slope(0.0, lost / width, CONSTANT)
         if everywhere or (wide and (high or not self._quantised(flat))):
             refuted = not abs(c) <= zero.error
             return Reading("wrong" if refuted else "open", zero, zero.error)
@@ -268,14 +273,12 @@ class Probe:
         values = [self.phi(t) for t in points]
         return sum(a == b for a, b in pairwise(values)) >= len(values) // 4
 
-    def _sizes(self) -> Iterator[float]:
-        """|g y| of the outputs that move, y by its usual size."""
+    def _sizes(self, some: Any = np.True_) -> Iterator[float]:
+        """The largest |g y| of some of the elements of each output, y by its usual size."""
+        g = np.where(some, np.abs(self.g), 0.0)
         start = 0
         for y in self.subject.outputs:
-            part = slice(start, start + y.size)
-            yield float(np.max(np.abs(self.g[part]), where=self._moved[part], initial=0)) * size_of(
-                y
-            )
+            yield float(g[start : start + y.size].max(initial=0.0)) * size_of(y)
             start += y.size
 
     @cached_property

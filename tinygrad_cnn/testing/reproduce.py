@@ -1,13 +1,15 @@
 """A reproducer: Python that shows the failure when it is pasted.
 
 Functions that can be imported are imported; others are copied from their source, with whatever
-they name (modules, constants, arrays, other functions, ops and their VJPs).
+they name (modules, constants, arrays, other functions, ops and their VJPs). What has no source (it
+was made by exec, or is an object with a state of its own) is left out, and the script says so.
 """
 
 from __future__ import annotations
 
 import ast
 import base64
+import contextlib
 import functools
 import inspect
 import sys
@@ -64,12 +66,13 @@ class _Script:
 
     def __init__(self) -> None:
         self.imports = {"import numpy as np"}
+        self.future: list[str] = []  # annotations may name what is not imported here
         self.lines: list[str] = []
         self.named: dict[int, str] = {}
 
     def text(self, call: str) -> str:
         """The whole script."""
-        return "\n".join([*sorted(self.imports), "", *self.lines, call])
+        return "\n".join([*self.future, *sorted(self.imports), "", *self.lines, call])
 
     # -- functions --------------------------------------------------------------------------------
 
@@ -91,10 +94,11 @@ class _Script:
         if isinstance(function, Op):
             return self._op(name, function)
         if isinstance(function, FunctionType) and (source := _source(function)):
-            self._free_names(function)
+            if function.__annotations__:
+                self.future = ["from __future__ import annotations", ""]
+            self._free_names(function, source)
             return self._written(name, source)
-        self.lines += [f"{name} = ...  # give {_described(function)} here", ""]
-        return name
+        return self._missing(name, f"{_described(function)}: its source is not at hand")
 
     def _imported(self, function: Any) -> str:
         """The name of a function that a module has at its top, after importing it."""
@@ -146,20 +150,18 @@ class _Script:
         self.lines += [*source.splitlines(), ""]
         return source[4 : source.index("(")].strip()
 
-    def _free_names(self, function: FunctionType) -> None:
+    def _free_names(self, function: FunctionType, source: str) -> None:
         """Define what the function names and does not define itself."""
-        free = inspect.getclosurevars(function)
-        for name, value in {**free.globals, **free.nonlocals}.items():
+        for name, value in {**_named_in(function), **_defaults(function, source)}.items():
             if isinstance(value, ModuleType):
                 self.imports.add(f"import {value.__name__} as {name}")
-            elif callable(value) and not isinstance(value, Tensor):
-                expression = self.function(name, value)
-                if expression != name:
-                    self.lines.append(f"{name} = {expression}")
-            else:
-                expression = self.value(name, value)
-                if expression != name:
-                    self.lines.append(f"{name} = {expression}")
+            elif (expression := self.value(name, value)) != name:
+                self.lines.append(f"{name} = {expression}")
+
+    def _missing(self, name: str, what: str) -> str:
+        """A line where something is to be filled in."""
+        self.lines += [f"{name} = ...  # TO FILL IN: {what}", ""]
+        return name
 
     # -- values -----------------------------------------------------------------------------------
 
@@ -180,11 +182,13 @@ class _Script:
             parts = [self.value(f"{name}_{i}", v) for i, v in enumerate(value)]
             inside = ", ".join(parts) + ("," if len(parts) == 1 else "")
             return f"[{inside}]" if isinstance(value, list) else f"({inside})"
-        if (isinstance(value, float) and value != value) or value in (np.inf, -np.inf):
+        if isinstance(value, float) and not np.isfinite(value):
             return f"float({str(value)!r})"
         if callable(value):
             return self.function(name, value)
-        return repr(value)
+        if isinstance(value, slice | type(...)) or _is_literal(value):
+            return repr(value)
+        return self._missing(name, f"a {type(value).__name__}, {value!r:.60}")
 
     def _array(self, a: np.ndarray) -> str:
         dtype = f"np.{a.dtype.name}" if a.dtype.name != "bool" else "bool"
@@ -230,7 +234,7 @@ def _source(function: FunctionType) -> str:
         lines, _ = inspect.findsource(function)
         text = "".join(lines)
         tree = ast.parse(text)
-    except (OSError, TypeError, SyntaxError):
+    except (OSError, TypeError, SyntaxError, IndexError):  # IndexError: of an edited file
         return ""
     first = function.__code__.co_firstlineno
     for node in ast.walk(tree):
@@ -244,16 +248,56 @@ def _source(function: FunctionType) -> str:
     return ""
 
 
+def _named_in(function: FunctionType) -> dict[str, Any]:
+    """The values of the free names of a function, and of those that are written within it."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    found = {}
+    for name, cell in cells:
+        with contextlib.suppress(ValueError):  # not yet bound
+            found[name] = cell.cell_contents
+    for name in sorted(_names(function.__code__)):
+        if name in function.__globals__:
+            found.setdefault(name, function.__globals__[name])
+    return found
+
+
+def _names(code: Any) -> set[str]:
+    inner = [c for c in code.co_consts if hasattr(c, "co_code")]
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _defaults(function: FunctionType, source: str) -> dict[str, Any]:
+    """The values of defaults that are written as names: lambda x, k=k: ..."""
+    node = next(
+        n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef | ast.Lambda)
+    )
+    written = [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
+    values = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    return {d.id: v for d, v in zip(written, values, strict=True) if isinstance(d, ast.Name)}
+
+
+def _is_literal(value: Any) -> bool:
+    try:
+        return bool(ast.literal_eval(repr(value)) == value)
+    except (ValueError, SyntaxError, TypeError):
+        return False
+
+
 def _same_code(source: str, function: FunctionType) -> bool:
     """Whether the lambda `source` compiles to the function's code."""
     code = compile(f"({source})", "<lambda>", "eval")
     inner = [c for c in code.co_consts if hasattr(c, "co_code")]
     return any(
-        c.co_names == function.__code__.co_names
+        {*c.co_names, *c.co_freevars}
+        == {*function.__code__.co_names, *function.__code__.co_freevars}
         and c.co_varnames == function.__code__.co_varnames
         and _constants(c) == _constants(function.__code__)
         for c in inner
     )
+
+
+def _free(code: Any) -> set[str]:
+    return {*code.co_names, *code.co_freevars}
 
 
 def _constants(code: Any) -> list[Any]:

@@ -1,0 +1,163 @@
+"""The reproducer that a failure prints: pasted into another Python, it fails in the same way."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+from tinygrad_cnn.testing import GradientMismatch, check_all, gradcheck, gradgradcheck
+from tinygrad_cnn.testing.report import Failure
+
+ROOT = Path(__file__).parents[2]
+WEIGHTS = np.array([1.0, 2.0, 3.0])
+SCALE = 1.5
+
+
+def helper(x: Any) -> Any:
+    return SCALE * x
+
+
+def of_a_closure(weights: np.ndarray, power: int) -> Callable[..., Any]:
+    def f(x: Any) -> Any:
+        return (weights * x**power).sum()
+
+    return f
+
+
+def in_a_comprehension(x: Any) -> Any:
+    return np.array([helper(v) for v in x])
+
+
+@tg.op(name="reproduced")
+def reproduced(x: Any) -> Any:
+    return x * x
+
+
+reproduced.vjp(lambda g, y, x: helper(g * x))
+
+
+@tg.op(name="reproduced_detached")
+def detached(x: Any) -> Any:
+    return x**3
+
+
+detached.vjp(lambda g, _y, x: g * (3 * np.square(x.data if isinstance(x, tg.Tensor) else x)))
+
+
+def failure(check: Callable[..., Any], *args: Any, **options: Any) -> Failure:
+    with pytest.raises(GradientMismatch) as caught:
+        check(*args, **options)
+    return caught.value.failure
+
+
+def twice(f: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda g, *xs: tuple(2 * G for G in f(g, *xs))
+
+
+def failures() -> list[Failure]:
+    x = np.array([0.5, -1.5, 2.0])
+    k = 3.0
+    offset, names = np.float32(2), {"a": [1.0, (2.0,)], "b": slice(1, 2)}
+    return [
+        failure(gradcheck, np.sin, x, vjp=lambda g, x: (g * np.sin(x),)),
+        failure(gradcheck, lambda x: k * x, x, vjp=lambda g, x, k=k: (2 * k * g,)),
+        failure(gradcheck, of_a_closure(WEIGHTS, 3), x, vjp=lambda g, x: (0 * x,)),
+        failure(gradcheck, in_a_comprehension, x, vjp=lambda g, x: (SCALE * x,)),
+        failure(
+            gradcheck,
+            functools.partial(np.multiply, 2.0),
+            x,
+            vjp=twice(lambda g, x: (2 * g,)),
+        ),
+        failure(
+            gradcheck,
+            lambda x: x * names["a"][1][0] + offset,
+            x,
+            vjp=lambda g, x: (g * names["a"][0],),
+        ),
+        failure(gradcheck, lambda x: tg.sum(tg.exp(reproduced(x))), x),
+        failure(gradgradcheck, lambda x: tg.tanh(detached(x)), x),
+        failure(gradcheck, lambda x, n: x**n, x, 3, vjp=lambda g, x, n: (g * x, None)),
+        failure(gradcheck, np.square, np.arange(400.0).reshape(20, 20), vjp=lambda g, x: (g * x,)),
+        failure(
+            gradcheck, np.tanh, np.array([np.inf, 1.0]), vjp=lambda g, x: (g / 9,), directions=1
+        ),
+        failure(
+            gradcheck,
+            lambda x: np.maximum(x, 0),
+            np.zeros(2),
+            at="kink",
+            vjp=lambda g, x: (-g * (x <= 0),),
+        ),
+        failure(check_all, reproduced, x, properties=["directional_derivative"]),
+        failure(
+            check_all,
+            np.square,
+            x,
+            vjp=lambda g, x: (2 * g * x + 1,),
+            properties=["linearity"],
+        ),
+    ]
+
+
+PASTE = """
+import json, sys
+from tinygrad_cnn.testing import GradientMismatch
+told = []
+for script in json.load(sys.stdin):
+    try:
+        exec(compile(script, "<pasted>", "exec"), {})
+        told.append(["it passes"])
+    except GradientMismatch as error:
+        told.append([error.name, error.input, error.element, repr(error.numeric)])
+    except Exception as error:
+        told.append([script, repr(error)])
+print(json.dumps(told))
+"""
+
+
+def test_pasted_elsewhere_it_fails_in_the_same_way() -> None:
+    found = failures()
+    scripts = json.dumps([f.reproducer for f in found])
+    run = subprocess.run(
+        [sys.executable, "-c", PASTE], input=scripts, capture_output=True, text=True, cwd=ROOT
+    )
+    assert run.returncode == 0, run.stderr
+    expected = json.dumps([[f.name, f.input, f.element, repr(f.numeric)] for f in found])
+    assert json.loads(run.stdout) == json.loads(expected)
+
+
+def test_what_has_no_source_is_left_for_the_reader_to_fill_in() -> None:
+    made: dict[str, Any] = {}
+    exec("def f(x): return x * x", made)
+    told = failure(gradcheck, made["f"], np.ones(2), vjp=lambda g, x: (g * x,)).reproducer
+    assert "f = ...  # TO FILL IN: f (<string>:1): its source is not at hand" in told
+    compile(told, "<pasted>", "exec")
+
+
+def test_an_object_with_a_state_is_left_for_the_reader_to_fill_in() -> None:
+    noise = np.random.default_rng(0)
+    told = failure(
+        gradcheck, lambda x: x * x, np.ones(2), vjp=lambda g, x: (g * x, noise)[:1]
+    ).reproducer
+    assert "noise = ...  # TO FILL IN: a Generator" in told
+    compile(told, "<pasted>", "exec")
+
+
+def test_a_source_that_has_changed_since_is_not_copied(tmp_path: Path) -> None:
+    path = tmp_path / "edited.py"
+    path.write_text("\n" * 50 + "def f(x):\n    return x * x\n")
+    made: dict[str, Any] = {}
+    exec(compile(path.read_text(), str(path), "exec"), made)
+    path.write_text("short = 1\n")
+    told = failure(gradcheck, made["f"], np.ones(2), vjp=lambda g, x: (g * x,)).reproducer
+    assert "TO FILL IN" in told
