@@ -25,7 +25,6 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -97,17 +96,17 @@ class _Fastest(SimpleNamespace):
 
 
 def _fastest() -> SimpleNamespace:
-    if find_spec("numba") is None:
-        return _load("blocked")
     try:
         return _load("compiled")
-    except Exception as error:  # whatever an installation that does not work may raise
-        warnings.warn(
-            f"Numba is installed and cannot be used ({type(error).__name__}: {error}); the kernels "
-            f'are those of NumPy alone, as after tinygrad_cnn.kernels.use("blocked")',
-            RuntimeWarning,
-            stacklevel=2,
-        )
+    except Exception as raised:  # whatever an installation that does not work may raise
+        error = raised.__cause__ or raised
+        if not (isinstance(error, ModuleNotFoundError) and error.name == "numba"):
+            warnings.warn(
+                f"Numba is installed and cannot be used ({type(error).__name__}: {error}); the "
+                f"kernels are those of NumPy alone, as after tinygrad_cnn.kernels.use('blocked')",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         return _load("blocked")
 
 
