@@ -103,8 +103,9 @@ def _write(out: Path, runs: list[comparing.Run], rows: list[comparing.Row]) -> l
         Text(comparing.verdict(runs)),
         Table(head, [[row[name] for name in head] for row in rows], right=NUMBERS),
         Picture(image.name, "Validation loss and accuracy by epoch"),
-        *([Heading("Settings in which they differ"), Points(told)] if settings else []),
     ]
+    if settings:
+        blocks += [Heading("Settings in which they differ"), Points(told)]
     document = Document(f"{len(runs)} runs compared", blocks)
     if out.suffix == ".md":
         write_atomic(image, picture)

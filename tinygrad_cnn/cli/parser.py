@@ -7,10 +7,21 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from tinygrad_cnn import __version__
-from tinygrad_cnn.cli import bench, compare, data, doctor, evaluate, graph, list, predict, train
+from tinygrad_cnn.cli import (
+    bench,
+    compare,
+    data,
+    doctor,
+    evaluate,
+    graph,
+    list,
+    predict,
+    study,
+    train,
+)
 from tinygrad_cnn.errors import ConfigError
 
-COMMANDS = (train, list, evaluate, compare, predict, graph, data, doctor, bench)
+COMMANDS = (train, list, evaluate, compare, study, predict, graph, data, doctor, bench)
 
 DESCRIPTION = "Train small convolutional networks on handwritten digits, and look at them."
 EXAMPLES = """\

@@ -42,6 +42,10 @@ def _with_bias(products: int, shapes: Shapes, size: int) -> int:
     return 2 * products + (size if "b" in shapes else 0)
 
 
+def _attention(size: int, D: int, L: int, E: int) -> int:
+    return size // E * L * (2 * D + 5 + 2 * E)
+
+
 _BY_NAME: dict[str, Callable[[Shapes, int, Mapping[str, Any]], int]] = {
     "conv": lambda s, size, _: _with_bias(size * math.prod(s["w"][1:]), s, size),
     "conv_input": lambda s, size, _: 2 * math.prod(s["g"]) * math.prod(s["w"][1:]),
@@ -60,9 +64,7 @@ _BY_NAME: dict[str, Callable[[Shapes, int, Mapping[str, Any]], int]] = {
     "conv_by_columns": lambda s, size, _: 2 * size * math.prod(s["w"][1:]),
     "squeeze_excite": lambda s, size, _: 2 * size + 4 * s["x"][0] * math.prod(s["a"]),
     # q . k, its softmax, and the average of v: N L L times 2 D, 5 and 2 E
-    "attend": lambda s, size, _: (
-        size // s["v"][1] * s["q"][2] * (2 * s["q"][1] + 5 + 2 * s["v"][1])
-    ),
+    "attend": lambda s, size, _: _attention(size, s["q"][1], s["q"][2], s["v"][1]),
     "lp_mean": lambda s, size, _: 3 * math.prod(s["x"]) + size,
     "mixed_pool": lambda s, size, _: 2 * math.prod(s["x"]) + 3 * size,
     "gated": lambda s, size, _: 4 * size,

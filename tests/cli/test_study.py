@@ -1,0 +1,123 @@
+"""A study: planned within its budget, interrupted and gone on with, and reported."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tinygrad_cnn.cli import main
+from tinygrad_cnn.train.study import plan, work
+
+pytest.importorskip("matplotlib")
+Printed = pytest.CaptureFixture[str]
+TIMES = {"seconds", "inference_ms", "history"}
+
+
+def study(digits: Path, out: str, *more: str, networks: str = "dense,cnn") -> int:
+    """With a budget that is just enough for one seed of each network."""
+    budget = f"{2.5 * len(networks.split(','))}s"
+    chosen = ["--networks", networks, "--data-dir", str(digits), "--out", out]
+    return main(["study", "--budget", budget, *chosen, *more])
+
+
+def numbers(out: str) -> dict[str, dict[str, Any]]:
+    """Of each training all that one seed fixes."""
+    found = {}
+    for path in sorted(Path(out).glob(f"*/{work.RESULT}")):
+        result = json.loads(path.read_text())
+        result["losses"] = result["history"]["val_loss"]
+        found[path.parent.name] = {k: v for k, v in result.items() if k not in TIMES}
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _same_plan_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "seconds_per_image", lambda network, source: 1e-3)
+
+
+def test_leaves_a_result_for_each_training_and_one_page(digits: Path, capsys: Printed) -> None:
+    assert study(digits, "s", networks="dense,cnn,depth-6,depth-6-residual") == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "s/study.html"
+    assert len(numbers("s")) == 4
+    page = Path("s/study.html").read_text()
+    for part in ("recognises", "cnn against dense", "Gradient flow", "Receptive fields", "svg+xml"):
+        assert part in page
+    shown = re.findall(r"!\[.*?\]\((.*?)\)", Path("s/study.md").read_text())
+    assert shown
+    assert all((Path("s") / name).is_file() for name in shown)
+
+
+def test_going_on_after_an_interruption_gives_the_same_numbers(
+    digits: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert study(digits, "whole") == 0
+    original, done = work.do, []
+
+    def interrupted(*arguments: Any) -> Any:
+        if done:
+            raise KeyboardInterrupt
+        done.append(1)
+        return original(*arguments)
+
+    monkeypatch.setattr(work, "do", interrupted)
+    capsys.readouterr()
+    assert study(digits, "broken") == 130
+    out = capsys.readouterr().out
+    assert "interrupted; the same command goes on from here" in out
+    assert "Not finished: 1 of 2 trainings" in Path("broken/study.md").read_text()
+    first = next(Path("broken").glob(f"*/{work.RESULT}")).stat().st_mtime_ns
+
+    monkeypatch.setattr(work, "do", original)
+    assert study(digits, "broken") == 0
+    assert numbers("broken") == numbers("whole")
+    times = {path.stat().st_mtime_ns for path in Path("broken").glob(f"*/{work.RESULT}")}
+    assert first in times  # what was finished is not repeated
+    assert "Not finished" not in Path("broken/study.md").read_text()
+
+
+def test_the_weights_of_a_study_are_a_run(digits: Path, capsys: Printed) -> None:
+    study(digits, "s", networks="dense")
+    (name,) = numbers("s")
+    assert main(["evaluate", f"s/{name}"]) == 0
+    reached = numbers("s")[name]["accuracy"]
+    assert f"accuracy {reached:.2%}" in capsys.readouterr().out
+
+
+def test_other_options_do_not_go_on_with_a_study(digits: Path, capsys: Printed) -> None:
+    study(digits, "s", networks="dense")
+    assert study(digits, "s", networks="cnn") == 2
+    assert "s: holds a study with other options" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--budget", "long"], "budget: a time such as 30m, 2h or 90s, or full; got 'long'"),
+        (["--budget", "0m"], "got '0m'"),
+        (["--dataset", "mnist,cifar"], "dataset: no 'cifar'; did you mean cifar10?"),
+        (["--networks", "dens"], "network: no 'dens'; did you mean dense?"),
+    ],
+)
+def test_what_cannot_be_planned_is_told(options: list[str], said: str, capsys: Printed) -> None:
+    assert main(["study", *options]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"tasks": [{"x": 1}]}'])
+def test_a_damaged_plan_or_result_is_told(digits: Path, content: str, capsys: Printed) -> None:
+    study(digits, "s", networks="dense")
+    (folder,) = (path.parent for path in Path("s").glob(f"*/{work.RESULT}"))
+    (folder / work.RESULT).write_text("{")
+    assert study(digits, "s", networks="dense") == 2
+    assert "result.json: damaged" in capsys.readouterr().err
+    Path("s/plan.json").write_text(content)
+    assert study(digits, "s", networks="dense") == 2
+    assert "s/plan.json: not a plan" in capsys.readouterr().err

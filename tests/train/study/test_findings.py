@@ -1,0 +1,82 @@
+"""Conclusions follow the numbers, whichever way these fall."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tinygrad_cnn.train.study import findings
+
+
+def result(network: str, accuracy: float, seed: int = 0, flop: int = 100) -> dict[str, Any]:
+    return {
+        "network": network,
+        "dataset": "mnist",
+        "seed": seed,
+        "accuracy": accuracy,
+        "hits": round(accuracy * 10_000),
+        "images": 10_000,
+        "parameters": 1000,
+        "flop": flop,
+        "gradients_at_start": {"convolutions.0.weight": 0.5, "convolutions.1.weight": 1.0},
+        "history": {"train_accuracy": [0.999]},
+    }
+
+
+def told(*results: dict[str, Any]) -> str:
+    return " ".join(findings.conclusions(findings.grouped(results)["mnist"]))
+
+
+def test_a_clear_lead_is_a_lead() -> None:
+    text = told(result("dense", 0.95), result("cnn", 0.99, flop=400))
+    assert "**cnn** recognises most, 99.00%" in text
+    assert "ahead of every other network by more than chance explains" in text
+    assert "cnn against dense: +4.00%" in text
+    assert "for 4 times the work" in text
+
+
+def test_a_lead_the_other_way_is_told_the_other_way() -> None:
+    text = told(result("dense", 0.99), result("cnn", 0.95))
+    assert "**dense** recognises most" in text
+    assert "cnn against dense: -4.00%" in text
+
+
+def test_what_chance_explains_is_no_difference() -> None:
+    text = told(result("dense", 0.990, flop=10), result("cnn", 0.991))
+    assert "dense cannot be told from it" in text
+    assert "no sure difference" in text
+    assert "dense computes least, 10.0 times less than the first" in text
+
+
+@pytest.mark.parametrize(("residual", "word"), [(0.99, "+1.00%"), (0.97, "-1.00%")])
+def test_residual_connections_are_judged_by_their_own_numbers(residual: float, word: str) -> None:
+    text = told(result("depth-6", 0.98), result("depth-6-residual", residual))
+    assert f"depth-6-residual against depth-6: {word}" in text
+    assert "0.5 without and 0.5 with residual connections, no evener" in text
+
+
+def test_layers_of_ones_own_are_sorted_into_better_and_worse() -> None:
+    text = told(result("cnn", 0.98), result("own-attention", 0.99), result("own-lp-pool", 0.9))
+    assert "attention (+1.00%) better, lp-pool (-8.00%) worse" in text
+
+
+def test_regularisation_is_told_with_the_gap_that_it_closes() -> None:
+    text = told(result("cnn", 0.95), result("regularised", 0.99))
+    assert "+4.90% for cnn, +0.90% regularised" in text
+
+
+def test_a_failed_training_counts_for_nothing() -> None:
+    failed = result("cnn", 0.1) | {"failure": "step 3: the loss is nan"}
+    assert "cnn" not in findings.grouped([result("dense", 0.9), failed])["mnist"]
+
+
+def test_the_interval_over_seeds_is_students() -> None:
+    group = findings.grouped([result("cnn", a, s) for s, a in enumerate((0.98, 0.99, 1.0))])
+    low, high = group["mnist"]["cnn"].interval
+    assert (low, high) == (pytest.approx(0.99 - 4.303 * 0.01 / 3**0.5), 1.0)
+
+
+def test_the_interval_of_one_seed_is_wilsons() -> None:
+    low, high = findings.grouped([result("cnn", 0.98)])["mnist"]["cnn"].interval
+    assert 0.976 < low < 0.98 < high < 0.984

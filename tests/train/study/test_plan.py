@@ -1,0 +1,83 @@
+"""The plan fits the budget, and says what it leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinygrad_cnn.data import ArrayDataset
+from tinygrad_cnn.train.sources import Source
+from tinygrad_cnn.train.study import plan
+from tinygrad_cnn.train.study.plan import NETWORKS, Plan
+
+
+def made(
+    budget: float | None,
+    images: int = 60_000,
+    networks: Sequence[str] = NETWORKS,
+    step: float = 1e-3,
+) -> Plan:
+    """With a training step of `step` seconds an image for every network."""
+    data = ArrayDataset(np.zeros((images, 2, 2), np.uint8), np.arange(images) % 10)
+    sources = {"mnist": Source(data, data.subset(slice(0, images // 6)))}
+    return plan.fit(sources, networks, budget, {("mnist", name): step for name in networks})
+
+
+def test_without_a_budget_everything_is_trained() -> None:
+    full = made(None)
+    assert full.left_out == ()
+    assert len(full.tasks) == 3 * len(NETWORKS)
+    assert {(t.epochs, t.images) for t in full.tasks} == {(10, 57_000)}
+
+
+@pytest.mark.parametrize("minutes", [5, 20, 60, 200, 600, 2000])
+def test_what_is_planned_fits_and_more_time_never_trains_on_less(minutes: float) -> None:
+    small, large = made(60 * minutes), made(120 * minutes)
+    assert small.seconds <= 60 * minutes
+
+    def seen(some: Plan) -> int:
+        return sum(task.epochs * task.images for task in some.tasks)
+
+    assert seen(large) >= seen(small)
+
+
+def test_all_networks_are_tried_once_before_any_a_second_time() -> None:
+    tasks = made(60 * 60 * 40).tasks
+    seeds = [task.seed for task in tasks]
+    assert seeds == sorted(seeds)
+    assert max(seeds) > 0
+
+
+def test_where_training_would_be_too_short_to_tell_anything_networks_are_left_out() -> None:
+    short = made(60)
+    assert [task.network for task in short.tasks] == ["dense"]
+    assert all(task.epochs * task.images >= 0.9 * plan.LEAST for task in short.tasks)
+    assert "without the networks cnn, residual" in short.left_out[-1]
+
+
+def test_spare_time_goes_to_more_seeds_of_the_central_networks() -> None:
+    once = made(None).seconds / 3
+    spare = made(1.3 * once / plan.RESERVE)
+    counts = {n: sum(t.network == n for t in spare.tasks) for n in NETWORKS}
+    assert counts["dense"] == 3
+    assert counts["block-wide"] == 1
+    assert "1 seed instead of 3 (all for dense" in spare.left_out[0]
+
+
+def test_a_small_set_is_used_whole() -> None:
+    tiny = made(1, images=200, networks=["dense"], step=1e-4)
+    assert {(t.epochs, t.images) for t in tiny.tasks} == {(10, 190)}
+
+
+def test_a_plan_comes_back_from_its_file(tmp_path: Path) -> None:
+    whole = made(3600)
+    plan.save(whole, tmp_path / "plan.json")
+    assert plan.load(tmp_path / "plan.json") == whole
+
+
+def test_a_step_is_measured() -> None:
+    data = ArrayDataset(np.zeros((20, 8, 8), np.uint8), np.arange(20) % 10)
+    assert 0 < plan.seconds_per_image("dense", Source(data, data)) < 1

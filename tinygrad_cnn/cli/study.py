@@ -1,0 +1,129 @@
+"""`tinygrad-cnn study`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from tinygrad_cnn.cli.options import RUNS
+from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.train import sources
+from tinygrad_cnn.train.interrupts import patience
+from tinygrad_cnn.train.study import plan as planning
+from tinygrad_cnn.train.study import report, work
+from tinygrad_cnn.train.study.plan import NETWORKS, Plan
+from tinygrad_cnn.train.study.progress import Progress
+
+HELP = "train many networks within a time budget, and compare them in a report"
+DESCRIPTION = """\
+Compare architectures: dense, convolutional and residual networks, kernel sizes,
+depths, layers of one's own, kinds of residual blocks. A step of each network is
+measured, and as many images, epochs and seeds are planned as fit the budget; what
+is left out is said. Ctrl-C keeps what is finished, and writes the report of it;
+the same command goes on from there. The report is study.html, one file."""
+EXAMPLES = """\
+examples:
+  tinygrad-cnn study --budget 30m
+  tinygrad-cnn study --dataset mnist,cifar10 --budget 2h --data-dir ~/data
+  tinygrad-cnn study --networks cnn,residual --budget full --out runs/two
+"""
+PLAN = "plan.json"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--dataset",
+        default="mnist",
+        metavar="A,B",
+        help=f"any of {', '.join(sources.DATASETS)}; default: mnist",
+    )
+    parser.add_argument(
+        "--budget", default="30m", metavar="TIME", help="such as 30m or 2h, or full; default: 30m"
+    )
+    parser.add_argument(
+        "--networks", default="", metavar="A,B", help=f"any of {', '.join(NETWORKS)}; default: all"
+    )
+    parser.add_argument(
+        "--data-dir",
+        default="",
+        metavar="PATH",
+        help="folder of the data; default: the one that TINYGRAD_CNN_DATA names, else the digits "
+        "inside the package, and other sets are downloaded",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=RUNS / "study",
+        metavar="DIR",
+        help="folder of the study; default: runs/study",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no lines and no progress bar")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Plan, or go on with the plan that is there; train; report."""
+    data = {
+        name: sources.load(arguments.data_dir, dataset=name)
+        for name in planning.chosen(arguments.dataset, sources.DATASETS, "dataset")
+    }
+    plan = _plan(arguments, data)
+    if not arguments.quiet:
+        print(planning.describe(plan), flush=True)
+    results, interrupted = _work(plan, data, arguments)
+    with patience():
+        if results:
+            print(report.write(plan, results, data, arguments.out, _again(arguments)))
+    if interrupted:
+        raise interrupted
+
+
+def _plan(arguments: argparse.Namespace, data: dict[str, sources.Source]) -> Plan:
+    networks = planning.chosen(arguments.networks, NETWORKS, "network")
+    budget = planning.parse_budget(arguments.budget)
+    path = arguments.out / PLAN
+    if path.exists():
+        plan = planning.load(path)
+        asked = (tuple(data), tuple(n for n in NETWORKS if n in networks), budget)
+        if asked != (plan.datasets, plan.networks, plan.budget):
+            raise ConfigError(
+                f"{arguments.out}: holds a study with other options; repeat the command that "
+                "began it, or begin another one in a folder of its own by --out"
+            )
+        return plan
+    tell = (lambda line: None) if arguments.quiet else print
+    plan = planning.make(data, networks, budget, tell)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    planning.save(plan, path)
+    return plan
+
+
+def _work(
+    plan: Plan, data: dict[str, sources.Source], arguments: argparse.Namespace
+) -> tuple[list[work.Result], KeyboardInterrupt | None]:
+    """The results of all tasks, or of those that were done when Ctrl-C came."""
+    progress, results = Progress(plan, arguments.quiet), []
+    try:
+        for task in plan.tasks:
+            result = work.result_of(task, arguments.out)
+            if result is None:
+                progress.begin(task)
+                result = work.do(task, data[task.dataset], arguments.out, [progress])
+                progress.end(result["accuracy"], result.get("failure", ""))
+            else:
+                progress.skip(task)
+            results.append(result)
+    except KeyboardInterrupt as interrupt:
+        print("\ninterrupted; the same command goes on from here", flush=True)
+        return results, interrupt
+    finally:
+        progress.close()
+    return results, None
+
+
+def _again(arguments: argparse.Namespace) -> str:
+    words = ["tinygrad-cnn", "study", "--dataset", arguments.dataset, "--budget", arguments.budget]
+    words += ["--networks", arguments.networks] if arguments.networks else []
+    words += ["--data-dir", arguments.data_dir] if arguments.data_dir else []
+    return " ".join(map(shlex.quote, [*words, "--out", str(arguments.out)]))

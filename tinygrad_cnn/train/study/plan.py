@@ -1,0 +1,231 @@
+"""What is to be trained: networks x data sets x seeds, cut down until it fits into the budget.
+
+One step of each network is measured, and everything else follows from counts. The plan is written
+down once, so that a study that goes on after an interruption goes on with the same one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from tinygrad_cnn.data import DataLoader
+from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.files import write_atomic
+from tinygrad_cnn.nn import functional as F
+from tinygrad_cnn.ops import asarray
+from tinygrad_cnn.train import recipes
+from tinygrad_cnn.train.recipe import Recipe, nearest
+from tinygrad_cnn.train.report import duration
+from tinygrad_cnn.train.sources import Source
+
+PREFIX = "study-"
+# The most telling ones first: where the budget is short, the last ones are left out.
+NETWORKS = tuple(name.removeprefix(PREFIX) for name in recipes.RECIPES if name.startswith(PREFIX))
+CORE = ("dense", "cnn", "residual")
+# Epochs, share of the training images, seeds: the first that fits is taken.
+LEVELS = (
+    (10, 1.0, 3),
+    (10, 1.0, 1),
+    (5, 1.0, 1),
+    (5, 0.4, 1),
+    (3, 0.2, 1),
+    (2, 0.1, 1),
+    (2, 0.03, 1),
+    (1, 0.01, 1),
+)
+FULL = LEVELS[0]
+LEAST = 15_000  # images seen in training: with fewer all networks guess, so rather train fewer
+LEAST = 15_000  # images seen in training: with fewer all networks guess, so rather train fewer
+RESERVE = 0.85  # of the budget is planned: a busy machine, pictures and the report take the rest
+INFERENCE = 0.4  # of a training step's time an image needs that is only recognised: an upper bound
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training."""
+
+    network: str
+    dataset: str
+    seed: int
+    epochs: int
+    images: int
+    seconds: float  # as estimated
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return f"{self.dataset}-{self.network}-{self.seed}"
+
+    @property
+    def recipe(self) -> Recipe:
+        """What it trains, not yet fitted to the data."""
+        recipe = recipes.get(PREFIX + self.network).on(self.dataset)
+        return replace(recipe, epochs=self.epochs, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All trainings, in the order in which they are done, and what was left out to fit them in."""
+
+    datasets: tuple[str, ...]
+    networks: tuple[str, ...]
+    budget: float | None  # seconds; None: as long as it takes
+    tasks: tuple[Task, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long it will take, as estimated."""
+        return sum(task.seconds for task in self.tasks)
+
+
+def parse_budget(text: str) -> float | None:
+    """Seconds; None for "full".
+
+    >>> parse_budget("30m"), parse_budget("1.5h"), parse_budget("full")
+    (1800.0, 5400.0, None)
+    """
+    if text == "full":
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not found or not float(found[1]):
+        raise ConfigError(f"budget: a time such as 30m, 2h or 90s, or full; got {text!r}")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def chosen(names: str, known: Sequence[str], what: str) -> tuple[str, ...]:
+    """The names in a list with commas, each of them known; all for ""."""
+    given = tuple(dict.fromkeys(filter(None, names.split(",")))) or tuple(known)
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"{what}: no {name!r}; {nearest(name, known)}")
+    return given
+
+
+def make(
+    sources: Mapping[str, Source],
+    networks: Sequence[str],
+    budget: float | None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Plan:
+    """Measure a step of each network on each data set, and fit as much as possible in."""
+    step = {}
+    for dataset, source in sources.items():
+        for network in networks:
+            tell(f"measuring a step of {network} on {dataset}")
+            step[dataset, network] = seconds_per_image(network, source)
+    return fit(sources, networks, budget, step)
+
+
+def fit(
+    sources: Mapping[str, Source],
+    networks: Sequence[str],
+    budget: float | None,
+    step: Mapping[tuple[str, str], float],
+) -> Plan:
+    """The plan, given the seconds that a training step takes by image, network and data set."""
+    networks = [name for name in NETWORKS if name in networks]
+
+    def tasks(level: tuple[int, float, int], some: Sequence[str]) -> list[Task]:
+        return [
+            _task(sources[dataset], network, seed, level, step[dataset, network])
+            for seed in range(level[2])
+            for network in some
+            for dataset in sources
+        ]
+
+    limit = float("inf") if budget is None else RESERVE * budget
+    smallest = min(len(source.train) for source in sources.values())
+    worthwhile = [a for a in LEVELS if a[0] * a[1] * smallest >= min(LEAST, FULL[0] * smallest)]
+    level = next((a for a in worthwhile if _cost(tasks(a, networks)) <= limit), worthwhile[-1])
+    kept = list(networks)
+    while len(kept) > 1 and _cost(tasks(level, kept)) > limit:
+        kept.pop()
+    plan = tasks(level, kept)
+    if level[2] < FULL[2]:  # what time is left goes to more seeds of the central networks
+        for network in (name for name in CORE if name in kept):
+            more = [t for t in tasks((*level[:2], FULL[2]), [network]) if t.seed >= level[2]]
+            plan += more if _cost(plan) + _cost(more) <= limit else []
+    left_out = _left_out(level, plan, [n for n in networks if n not in kept])
+    return Plan(tuple(sources), tuple(networks), budget, tuple(plan), tuple(left_out))
+
+
+def seconds_per_image(network: str, source: Source) -> float:
+    """Of a training step: the shorter of two, after one that pays for what is done only once."""
+    recipe = recipes.get(PREFIX + network).on(source.dataset).fitted_to(source.train)
+    model = recipe.model()
+    optimizer = recipe.optimized(model)
+    batch = source.train.subset(slice(0, recipe.batch_size))
+    ((x, y),) = DataLoader(batch, len(batch), transform=recipe.augment())
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        optimizer.zero_grad()
+        F.cross_entropy(model(asarray(x, copy=False)), y).backward()
+        optimizer.step()
+        times.append(time.perf_counter() - started)
+    return min(times[1:]) / len(y)
+
+
+def save(plan: Plan, path: Path) -> None:
+    """Write the plan as JSON."""
+    write_atomic(path, json.dumps(asdict(plan), indent=2) + "\n")
+
+
+def load(path: Path) -> Plan:
+    """The plan that `save` wrote.
+
+    Raises:
+        ConfigError: the file is none.
+    """
+    try:
+        saved = json.loads(path.read_text())
+        tasks = tuple(Task(**task) for task in saved.pop("tasks"))
+        datasets, networks = tuple(saved["datasets"]), tuple(saved["networks"])
+        return Plan(datasets, networks, saved["budget"], tasks, tuple(saved["left_out"]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"{path}: not a plan ({error}); give another folder by --out") from error
+
+
+def _task(
+    source: Source, network: str, seed: int, level: tuple[int, float, int], step: float
+) -> Task:
+    epochs, share, _ = level
+    recipe = recipes.get(PREFIX + network)
+    held_out = round(recipe.validation * len(source.train))
+    images = max(round(share * (len(source.train) - held_out)), 1)
+    seen = epochs * (images + INFERENCE * held_out) + INFERENCE * len(source.test)
+    return Task(network, source.dataset, seed, epochs, images, round(step * seen, 1))
+
+
+def _cost(tasks: Sequence[Task]) -> float:
+    return sum(task.seconds for task in tasks)
+
+
+def _left_out(
+    level: tuple[int, float, int], plan: Sequence[Task], networks: Sequence[str]
+) -> Iterator[str]:
+    """In which ways the plan is less than the full one."""
+    epochs, share, seeds = level
+    if epochs < FULL[0]:
+        yield f"{epochs} epochs instead of {FULL[0]}: no network is trained to its end"
+    if share < FULL[1]:
+        yield f"{share:.0%} of the training images instead of all"
+    if seeds < FULL[2]:
+        more = sorted({task.network for task in plan if task.seed > 0}, key=NETWORKS.index)
+        but = f" (all for {', '.join(more)})" if more else ""
+        yield f"{seeds} seed instead of {FULL[2]}{but}"
+    if networks:
+        yield f"without the networks {', '.join(networks)}"
+
+
+def describe(plan: Plan) -> str:
+    """The plan in a few lines."""
+    of = "" if plan.budget is None else f", of a budget of {duration(plan.budget)}"
+    lines = [f"{len(plan.tasks)} trainings, about {duration(plan.seconds)}{of}"]
+    return "\n".join([*lines, *(f"to fit the budget: {what}" for what in plan.left_out)])

@@ -1,0 +1,235 @@
+"""The study's report: conclusions first, then the numbers, then the pictures behind them."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tinygrad_cnn import __version__, kernels
+from tinygrad_cnn.errors import TinygradError
+from tinygrad_cnn.files import write_atomic
+from tinygrad_cnn.train.document import (
+    Block,
+    Code,
+    Document,
+    Folded,
+    Heading,
+    Picture,
+    Points,
+    Table,
+    Text,
+    markdown,
+    page,
+)
+from tinygrad_cnn.train.report import duration
+from tinygrad_cnn.train.sources import Source
+from tinygrad_cnn.train.study import figures, findings
+from tinygrad_cnn.train.study.findings import DEEP, Group
+from tinygrad_cnn.train.study.plan import CORE, Plan
+from tinygrad_cnn.viz.words import count, size
+
+PAGE, PLAIN = "study.html", "study.md"
+FAMILIES = {
+    "The main line": (*CORE, "regularised"),
+    "Kernel sizes": ("cnn", "kernel-5", "kernel-7", "kernel-1+3"),
+    "Depth": ("depth-2", "depth-4", "depth-6", "depth-6-residual"),
+    "Layers of one's own": ("cnn", "own-"),
+    "Residual blocks": ("block-",),
+}
+
+
+@dataclass
+class Pictures:
+    """Drawn as they are asked for; one that cannot be drawn is told of instead."""
+
+    drawn: dict[str, bytes] = field(default_factory=dict)
+
+    def add(self, name: str, caption: str, draw: Callable[[], bytes]) -> Picture:
+        """The block that shows it."""
+        try:
+            self.drawn[name] = draw()
+        except TinygradError as error:  # matplotlib or graphviz is not there
+            return Picture(name, caption, str(error))
+        return Picture(name, caption)
+
+
+def write(
+    plan: Plan, results: Sequence[dict[str, Any]], sources: dict[str, Source], out: Path, again: str
+) -> Path:
+    """Write study.html, study.md and the pictures of the latter; returns the first."""
+    pictures = Pictures()
+    document = compose(plan, results, sources, out, again, pictures)
+    for name, content in pictures.drawn.items():
+        write_atomic(out / name, content)
+    write_atomic(out / PLAIN, markdown(document))
+    write_atomic(out / PAGE, page(document, pictures.drawn))
+    return out / PAGE
+
+
+def compose(
+    plan: Plan,
+    results: Sequence[dict[str, Any]],
+    sources: dict[str, Source],
+    out: Path,
+    again: str,
+    pictures: Pictures,
+) -> Document:
+    """The report as data; pictures are drawn on the way."""
+    groups = findings.grouped(results)
+    blocks: list[Block] = [*_head(plan, results)]
+    for dataset, own in groups.items():
+        if own:
+            blocks += _section(dataset, own, sources[dataset], out, pictures)
+    blocks += [
+        Heading("The blocks"),
+        *_blocks(pictures),
+        Heading("How it was made"),
+        Code(again),
+        Points(_circumstances(plan, results)),
+    ]
+    done = "" if len(results) == len(plan.tasks) else f" ({len(results)} of {len(plan.tasks)} done)"
+    return Document(f"Architectures compared{done}", blocks)
+
+
+def _head(plan: Plan, results: Sequence[dict[str, Any]]) -> list[Block]:
+    left = [f"To fit the budget: {what}." for what in plan.left_out]
+    failed = [f"{r['dataset']}-{r['network']}: {r['failure']}." for r in results if "failure" in r]
+    if len(results) < len(plan.tasks):
+        left.insert(0, f"Not finished: {len(results)} of {len(plan.tasks)} trainings are done.")
+    return [Points([*left, *failed])] if left or failed else []
+
+
+def _section(
+    dataset: str, groups: dict[str, Group], source: Source, out: Path, pictures: Pictures
+) -> list[Block]:
+    best = max(groups.values(), key=lambda g: g.accuracy)
+
+    def picture(name: str, caption: str, draw: Callable[[], bytes]) -> Picture:
+        return pictures.add(f"{dataset}-{name}", caption, draw)
+
+    blocks: list[Block] = [
+        Heading(f"{source.test.name}: {best.network} recognises {best.accuracy:.2%}"),
+        Points(findings.conclusions(groups)),
+        picture(
+            "accuracy.png", "Test accuracy of each network", lambda: figures.accuracies(groups)
+        ),
+        picture("cost.png", "Accuracy against work", lambda: figures.costs(groups)),
+        _table(groups),
+        Text(_intervals(groups)),
+        Heading("Learning curves", 3),
+    ]
+    for title, names in FAMILIES.items():
+        own = [g for n, g in groups.items() if n.startswith(names)]
+        own = [g for g in own if any(g.network == n or n.endswith("-") for n in names)]
+        if len(own) > 1:
+            name = f"curves-{title.split()[-1].lower()}.png"
+            blocks.append(picture(name, title, lambda own=own: figures.curves(own)))  # type: ignore[misc]
+    blocks += [
+        Heading("What is taken for what", 3),
+        picture("confusion.png", f"Confusions of {best.network}", lambda: figures.confusion(best)),
+    ]
+    if all(name in groups for name in DEEP):
+        caption = "Gradients with and without residual connections, no norms in either"
+        blocks += [
+            Heading("Gradient flow", 3),
+            picture("gradients.png", caption, lambda: figures.gradients(groups)),
+        ]
+    if any(g.results[0]["field"] for g in groups.values()):
+        caption = (
+            "How much each pixel moves the middle of the last feature maps; below each the size "
+            "of the part that does"
+        )
+        blocks += [
+            Heading("Receptive fields", 3),
+            picture("fields.png", caption, lambda: figures.fields(groups)),
+        ]
+    return [*blocks, *_filters(groups, source, out, picture)]
+
+
+def _filters(
+    groups: dict[str, Group],
+    source: Source,
+    out: Path,
+    picture: Callable[[str, str, Callable[[], bytes]], Picture],
+) -> list[Block]:
+    group = groups.get("cnn") or groups.get("residual")
+    if group is None:
+        return []
+    chosen = group
+    return [
+        Heading("Filters and feature maps", 3),
+        picture(
+            "filters.png",
+            f"The filters of the first layer of {group.network}",
+            lambda: figures.filters(chosen, out, source)[0],
+        ),
+        picture(
+            "maps.png",
+            "A test image, and what each of these filters makes of it",
+            lambda: figures.filters(chosen, out, source)[1],
+        ),
+    ]
+
+
+def _table(groups: dict[str, Group]) -> Table:
+    head = ["network", "accuracy", "parameters", "FLOP", "training", "image", "memory"]
+    ranked = sorted(groups.values(), key=lambda g: -g.accuracy)
+    rows = [
+        [
+            g.network,
+            f"{g.accuracy:.2%}",
+            count(g.mean("parameters")),
+            count(g.mean("flop")),
+            duration(g.mean("seconds")),
+            f"{g.mean('inference_ms'):.2g} ms",
+            size(g.mean("memory")),
+        ]
+        for g in ranked
+    ]
+    return Table(head, rows, right=head[1:])
+
+
+def _intervals(groups: dict[str, Group]) -> str:
+    seeds = sorted({len(g.results) for g in groups.values()})
+    how = (
+        "Intervals are Wilson's over the test images: one seed each"
+        if seeds == [1]
+        else f"Intervals are Student's over {' or '.join(map(str, seeds))} seeds, and Wilson's "
+        "over the test images where there is one"
+    )
+    return (
+        f"{how}. FLOP are those of one image forward, a multiply-add counted as two; training and "
+        "image are times of the whole training and of one test image; memory is what a training "
+        "step of 128 images keeps for the gradient."
+    )
+
+
+def _blocks(pictures: Pictures) -> list[Block]:
+    try:
+        drawn = figures.blocks()
+    except TinygradError as error:
+        return [Text(f"*No graphs: {error}.*")]
+    return [
+        Folded(
+            f"The {name} block",
+            [pictures.add(f"block-{name}.svg", f"The {name} block", lambda svg=svg: svg)],  # type: ignore[misc]
+        )
+        for name, svg in drawn.items()
+    ]
+
+
+def _circumstances(plan: Plan, results: Sequence[dict[str, Any]]) -> list[str]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    tasks = plan.tasks[0]
+    return [
+        f"{len(results)} trainings, {duration(sum(r['seconds'] for r in results))} in all; "
+        f"planned were {len(plan.tasks)} in {duration(plan.seconds)}",
+        f"{tasks.epochs} epochs of {tasks.images:,} images at most, Adam, cosine decay",
+        f"{cores} cores ({platform.machine()}), kernels: {kernels.tier()}, "
+        f"tinygrad_cnn {__version__}, Python {platform.python_version()}",
+        "One seed gives the same accuracies, to the bit, on the same machine; times vary.",
+    ]
