@@ -178,6 +178,32 @@ def test_a_module_list_is_a_level_that_frames_its_modules() -> None:
     assert [s.path for s in g.picture.scopes] == ["", "blocks", "blocks.0"]
 
 
+class Layered(nn.Module):
+    """Linear layers from a ModuleList, tanh behind each."""
+
+    def __init__(self, *, inside: bool) -> None:
+        super().__init__()
+        self.inside = inside
+        self.layers = nn.ModuleList(
+            [nn.Sequential(nn.Linear(2, 2), nn.Tanh()) if inside else nn.Linear(2, 2)] * 1
+            + [nn.Sequential(nn.Linear(2, 3), nn.Tanh()) if inside else nn.Linear(2, 3)]
+        )
+
+    def forward(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x) if self.inside else tg.tanh(layer(x))
+        return x
+
+
+def test_a_module_list_that_runs_in_pieces_is_no_frame_but_gives_its_name() -> None:
+    g = viz.graph(Layered(inside=False)(tg.Tensor(np.ones((1, 2)))), fold="none")
+    assert [s.path for s in g.picture.scopes] == [""]
+    ops = [n.name for n in g.picture.nodes if n.kind == "op"]
+    assert ops == ["layers.0", "tanh", "layers.1", "tanh"]
+    g = viz.graph(Layered(inside=True)(tg.Tensor(np.ones((1, 2)))), fold="none")
+    assert [s.path for s in g.picture.scopes] == ["", "layers", "layers.0", "layers.1"]
+
+
 def test_frozen_parameters_and_buffers_keep_their_names() -> None:
     class Scaled(nn.Module):
         def __init__(self) -> None:
@@ -272,7 +298,8 @@ def test_a_tensor_without_history_says_that_nothing_was_recorded() -> None:
 def test_no_tensors_give_an_empty_picture() -> None:
     g = viz.graph([])
     assert kinds(g) == []
-    assert "<svg" in g.to_svg()
+    assert "nothing to draw" in g.to_text()
+    assert "nothing to draw" in g.to_svg()
 
 
 def test_a_freed_graph_keeps_its_structure_and_says_that_it_is_freed() -> None:

@@ -198,7 +198,8 @@ def graph(
     record     what viz.record() measured; inside of its block, and after it, found by itself
     legend     whether to explain the picture below it
     title      a line above it
-    max_nodes  a larger picture is collapsed until it is smaller, and says so on top
+    max_nodes  a larger picture, gradients not counted, is collapsed until it is smaller, and says so
+               on top
     engine     "dot", "graphviz-pure", or "auto": the first of them that is installed
 
     >>> import numpy as np, tinygrad_cnn as tg
@@ -215,7 +216,8 @@ def graph(
     outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     _check(outputs, view, depth, fold, hops, annotate, color)
     told = tuple(annotate) if color in annotate or not color else (*annotate, color)
-    picture = views.name_lone_ops(read(outputs, model, inputs, record or active()))
+    picture = views.open_scattered(read(outputs, model, inputs, record or active()))
+    picture = views.name_lone_ops(picture)
     remarks = (*picture.remarks, *unknown(picture.nodes, told))
     picture = views.mark_skips(replace(picture, remarks=remarks))
     if fold == "auto":

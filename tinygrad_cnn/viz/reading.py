@@ -244,6 +244,8 @@ class _Reader:
 
     def _remarks(self, tensors: Sequence[Tensor]) -> tuple[str, ...]:
         remarks = []
+        if not tensors:
+            remarks.append("nothing to draw: no tensors were given")
         if any(t._node is None for t in tensors):
             remarks.append(
                 "nothing was recorded: the tensor does not require a gradient, or was computed "

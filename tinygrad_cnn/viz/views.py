@@ -1,5 +1,6 @@
 """Views: a Picture made from another, to show less of it.
 
+    open_scattered  a ModuleList between whose modules other ops run is no frame
     name_lone_ops   a module that ran one op alone becomes that op, under the module's name
     mark_skips      the edge that brings x itself to x + f(x)
     collapse        a scope becomes one box; to_depth: all from some depth on
@@ -27,6 +28,38 @@ FLOW = ("data", "skip")
 RUNS = 24  # boxes in the picture of a graph without structure
 SHOWN_OUTPUTS = 8
 ADDED_UP = ("saved", "flops", "time", "backward_time")  # what boxes and repeats sum up
+
+
+def open_scattered(picture: Picture) -> Picture:
+    """Take away the frames of what only groups and runs in pieces, as [f(m(x)) for m in list] does.
+
+    Such a frame would put side by side what runs one after the other. What lay in it carries its
+    name: "layers.0".
+    """
+    scopes = {s.id: s for s in picture.scopes}
+    running: set[str] = set()
+    left: set[str] = set()
+    scattered: set[str] = set()
+    for n in picture.nodes:
+        if n.kind in HELD or n.kind == "input":
+            continue
+        now = {i for i in chain(scopes, n.scope) if not scopes[i].module}
+        scattered |= now & left
+        left |= running - now
+        running = now
+    kept = {"": ("", "")}  # scope -> (the scope around it that stays, the names of those between)
+    for s in picture.scopes:
+        around, names = kept[s.parent]
+        kept[s.id] = (around, f"{names}{s.name}.") if s.id in scattered else (s.id, "")
+    return replace(
+        picture,
+        nodes=tuple(replace(n, scope=kept[n.scope][0]) for n in picture.nodes),
+        scopes=tuple(
+            replace(s, parent=kept[s.parent][0], name=kept[s.parent][1] + s.name)
+            for s in picture.scopes
+            if s.id not in scattered
+        ),
+    )
 
 
 def name_lone_ops(picture: Picture) -> Picture:
