@@ -24,6 +24,7 @@ from tinygrad_cnn.kernels.blocked import (
     matrix,
     normalization,
     pooling,
+    resampling,
     windows,
     workers,
 )
@@ -229,6 +230,7 @@ def cut_small():
             patch.setattr(module, "BLOCK_BYTES", 300)
         patch.setattr(normalization, "SHORT", 1)
         patch.setattr(activation, "PIECE", 7)
+        patch.setattr(resampling, "BLOCK_PIXELS", 30)
         patch.setattr(activation, "FEW", 0)
         patch.setattr(matrix, "SMALL", 200)
         patch.setattr(matrix, "VECTORS", 4)
