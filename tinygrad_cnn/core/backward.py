@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from heapq import heapify, heappop, heappush
 from sys import getrefcount
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from tinygrad_cnn.core.modes import STATE, State
 from tinygrad_cnn.core.node import USED, USED_AND_ADDED_TO, Leaf, Node
@@ -152,7 +153,7 @@ def _descend(
             if parent is None or gradient is None:
                 continue
             if (
-                type(gradient) is not np.ndarray
+                type(gradient) is not ndarray
                 or gradient.shape != parent.shape
                 or gradient.dtype != parent.dtype
             ):
@@ -186,7 +187,7 @@ def _observed(pull: Pull) -> Pull:
 
 def _pull_arrays(node: Node, g: Any, parents: Any) -> list[Any]:
     """The gradients of the node's inputs, None where no parent needs one."""
-    op = cast(Op, node.op)
+    op: Op = node.op  # type: ignore[assignment]
     if not op.vjp_kind:
         return _pull_reference(node, g, parents, create_graph=False)
     if type(g) is list:
@@ -198,7 +199,7 @@ def _pull_arrays(node: Node, g: Any, parents: Any) -> list[Any]:
 
 def _pull_recorded(node: Node, g: Any, parents: Any) -> list[Any]:
     """The same with Tensors, so that the ops in the VJP record the graph of the gradient."""
-    op = cast(Op, node.op)
+    op: Op = node.op  # type: ignore[assignment]
     if op.reference is not None:
         return _pull_reference(node, g, parents, create_graph=True)
     state = STATE.get()
@@ -223,7 +224,7 @@ def _pull_recorded(node: Node, g: Any, parents: Any) -> list[Any]:
 
 def _pull_reference(node: Node, g: Any, parents: Any, create_graph: bool) -> list[Any]:
     """Run the op's definition in primitives on its saved inputs, and pull back through it."""
-    op = cast(Op, node.op)
+    op: Op = node.op  # type: ignore[assignment]
     state = STATE.get()
     token = STATE.set(State(True, GradientScope(node), state.observers))
     try:
@@ -232,7 +233,9 @@ def _pull_reference(node: Node, g: Any, parents: Any, create_graph: bool) -> lis
             functions.alias(wrap(a, p)) if p is not None else a
             for a, p in zip(node.args, node.parents, strict=True)
         ]
-        ys = cast(Any, op.reference)(*inputs, **node.static)
+        ys = op.reference(  # type: ignore[misc]
+            *inputs, **node.static
+        )
         ys, g = (ys, g) if op.outputs > 1 else ((ys,), (g,))
         known = [(y, gy) for y, gy in zip(ys, g, strict=True) if gy is not None]
         places = [i for i, p in enumerate(parents) if p is not None]
