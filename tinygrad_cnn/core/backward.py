@@ -233,9 +233,7 @@ def _pull_reference(node: Node, g: Any, parents: Any, create_graph: bool) -> lis
             functions.alias(wrap(a, p)) if p is not None else a
             for a, p in zip(node.args, node.parents, strict=True)
         ]
-        ys = op.reference(  # type: ignore[misc]
-            *inputs, **node.static
-        )
+        ys: Any = op.reference(*inputs, **node.static)  # type: ignore[misc]
         ys, g = (ys, g) if op.outputs > 1 else ((ys,), (g,))
         known = [(y, gy) for y, gy in zip(ys, g, strict=True) if gy is not None]
         places = [i for i, p in enumerate(parents) if p is not None]
