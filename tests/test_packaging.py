@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PLUGIN = "_tinygrad_cnn_pytest.py"
+BESIDE = {"_tinygrad_cnn_command.py", "_tinygrad_cnn_pytest.py"}  # modules beside the package
 
 
 def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
@@ -36,7 +36,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from a copy, since setuptools litters the folder that it builds in."""
     pytest.importorskip("setuptools", minversion="77", reason="setuptools (extra `dev`) is absent")
     source = tmp_path_factory.mktemp("source")
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", PLUGIN):
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", *BESIDE):
         shutil.copy(ROOT / name, source)
     shutil.copytree(
         ROOT / "tinygrad_cnn", source / "tinygrad_cnn", ignore=shutil.ignore_patterns("__pycache__")
@@ -50,7 +50,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_carries_the_types_the_licence_and_the_embedded_digits(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "tinygrad_cnn/py.typed" in names
-    assert PLUGIN in names
+    assert set(names) >= BESIDE
     assert any(name.endswith("/LICENSE") for name in names)
     embedded = {
         path.relative_to(ROOT).as_posix()
@@ -64,7 +64,7 @@ def test_the_wheel_carries_the_types_the_licence_and_the_embedded_digits(wheel: 
 def test_the_wheel_carries_every_module_and_no_test(wheel: Path) -> None:
     packed = {n for n in zipfile.ZipFile(wheel).namelist() if n.endswith(".py")}
     package = {p.relative_to(ROOT).as_posix() for p in (ROOT / "tinygrad_cnn").rglob("*.py")}
-    assert packed == package | {PLUGIN}
+    assert packed == package | BESIDE
 
 
 def test_the_wheel_needs_numpy_alone(wheel: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,45 @@ def test_two_processes_with_one_seed_give_the_same_bits(digits: Path) -> None:
             assert process.returncode == 0, err
     a, b = (checkpoint.load(f"runs/mnist-leaky-{n}/best.safetensors").weights for n in (1, 2))
     assert all(a[name].tobytes() == b[name].tobytes() for name in a)
+
+
+@posix
+def test_ctrl_c_before_anything_is_imported_shows_no_traceback() -> None:
+    # As if it came in the midst of the imports: a module that every command needs raises it.
+    interrupt = (
+        "import builtins, sys, _tinygrad_cnn_command\n"
+        "original = builtins.__import__\n"
+        "def importing(name, *rest):\n"
+        "    if name == 'numpy':\n"
+        "        raise KeyboardInterrupt\n"
+        "    return original(name, *rest)\n"
+        "builtins.__import__ = importing\n"
+        "sys.exit(_tinygrad_cnn_command.main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", interrupt],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@posix
+def test_a_second_ctrl_c_does_not_cost_the_report(digits: Path) -> None:
+    endless = ["--epochs=9999", "--set", "patience=9999", f"--data-dir={digits}"]
+    with start("train", *endless) as process:
+        assert process.stdout
+        assert process.stderr
+        for line in process.stdout:
+            if line.startswith("  2/9999"):
+                process.send_signal(signal.SIGINT)
+                break
+        while process.poll() is None and not Path("runs/mnist-leaky-1/summary.json").exists():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)  # while the pictures are drawn
+        _, err = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "data:image/png" in Path("runs/mnist-leaky-1/report.html").read_text()
