@@ -153,8 +153,9 @@ def _roofline(report: Report) -> str:
         for network in [networks.NETWORKS[name]]
     ]
     note = (
-        "a training step's products, as a share of the ceiling of products; intensity: its\n"
-        f"operations for a byte of memory moved (below {ridge:.0f}, memory is the lower ceiling)"
+        "a training step's products, as a share of the ceiling of products; intensity:\n"
+        "its operations for a byte of memory moved "
+        f"(below {ridge:.0f}, memory is the lower ceiling)"
     )
     return note + "\n" + grid([["", "intensity", *map(short, sides)], *rows])
 
@@ -220,7 +221,7 @@ def _convolutions(report: Report) -> str:
     cases = report.cases("convolutions")
     sides = list(dict.fromkeys(side for found in cases.values() for side in found))
     base = baseline(sides)
-    blocks = [f"one convolution, forward and gradients; {base} in ms, the others as ratios"]
+    blocks = [f"one convolution and its gradients; {base} in ms, the others as ratios"]
     heading = ["", base, *(side for side in sides if side != base)]
     rows = [
         [

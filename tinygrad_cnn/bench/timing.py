@@ -61,7 +61,7 @@ def interleave(
     costs = {name: _first_cost(contestant) for name, contestant in contestants.items()}
     times: dict[str, list[float]] = {name: [] for name in contestants}
     names = list(contestants)
-    for index in range(rounds):
+    for index in range(rounds if names else 0):
         first = index % len(names)
         for name in names[first:] + names[:first]:  # nobody always comes after the same one
             calls = _calls(costs[name], turn)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tinygrad_cnn.bench import report as reports
+from tinygrad_cnn.bench.report import Report
+from tinygrad_cnn.viz import plots
+
+
+def test_json_carries_everything(report: Report) -> None:
+    assert Report.from_json(report.to_json()) == report
+
+
+def test_the_ratios_are_those_to_pytorch_eager(report: Report) -> None:
+    assert reports.ratios(report, "training")["tinygrad_cnn blocked"] == pytest.approx([0.5, 0.5])
+    assert reports.against_best(report, "MyGrad", "training") == pytest.approx(2)
+
+
+def test_without_pytorch_the_last_of_ours_is_the_measure() -> None:
+    assert reports.baseline(["tinygrad_cnn compiled", "tinygrad_cnn blocked", "JAX jit"]) == (
+        "tinygrad_cnn blocked"
+    )
+
+
+def test_the_text_shows_every_suite_and_who_is_left_out(report: Report) -> None:
+    text = reports.text(report)
+    assert re.search(r"^tinygrad_cnn blocked +1 +0.50  0.50-0.50", text, re.MULTILINE)
+    assert re.search(r"^MyGrad +4 +2.00", text, re.MULTILINE)
+    for words in ("a shape", "recorded and swept", "peak memory", "size^k", "beyond NumPy"):
+        assert words in text
+    assert "JAX jit: not installed (pip install jax)" in text
+
+
+def test_the_text_fits_a_terminal_of_80_columns(report: Report) -> None:
+    assert max(map(len, reports.text(report).splitlines())) <= 80
+
+
+def test_the_share_of_the_ceiling_counts_the_products_alone(report: Report) -> None:
+    # 2 * 8,825,856 multiply-adds in 1 ms are 17.7 GFLOP/s, of 100
+    assert re.search(r"^3x3 +1.1 +18%", reports.text(report), re.MULTILINE)
+
+
+def test_a_linear_growth_has_the_exponent_one(report: Report) -> None:
+    ((_, _, _, k, _),) = reports.growth(report)
+    assert k == pytest.approx(1)
+
+
+def test_the_plot_has_a_panel_for_training_and_one_for_inference(report: Report) -> None:
+    pytest.importorskip("matplotlib")
+    figure = reports.plot(report)
+    assert [ax.get_title().split(":")[0] for ax in figure.axes] == ["Training", "Inference"]
+    assert plots.png(figure).startswith(b"\x89PNG")

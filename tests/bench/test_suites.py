@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import importlib
+import json
+
+import pytest
+
+from tinygrad_cnn.bench import apart, networks, peak, run, suites
+from tinygrad_cnn.bench.opponents import OURS, LeftOut
+from tinygrad_cnn.bench.suites import Session, plan
+from tinygrad_cnn.errors import ConfigError
+
+
+def reasons(session: Session) -> dict[str, str]:
+    return {item.side: item.reason for item in session.left_out}
+
+
+def task(suite: str, case: str) -> suites.Task:
+    (found,) = (t for t in plan([suite]) if t.case == case)
+    return found
+
+
+def test_a_side_whose_losses_differ_is_not_timed(library) -> None:
+    session = Session([library("ours")], [library("same"), library("other", (2.0, 1.1))], 1, 1)
+    task("networks", "3x3").run(session)
+    assert {r.side for r in session.results} == {"ours", "same"}
+    assert reasons(session)["other"].startswith("its losses 2, 1.1, 1.1")
+
+
+def test_a_side_that_takes_too_long_is_named_with_its_time(library, monkeypatch) -> None:
+    monkeypatch.setattr(suites, "LONGEST_STEP", -1.0)  # whatever it takes
+    session = Session([library("ours")], [], 1, 1)
+    task("networks", "3x3").run(session)
+    assert session.results == []
+    assert "its first step takes 0 s" in reasons(session)["ours"]
+
+
+def test_a_side_that_cannot_is_named_and_the_others_go_on(library) -> None:
+    session = Session([OURS[-1]], [library("other")], 1, 1)
+    task("convolutions", str(suites.CONVOLUTIONS[1])).run(session)
+    assert [r.side for r in session.results] == [OURS[-1].name]
+    assert reasons(session) == {"other": "it has none"}
+
+
+def test_the_plan_holds_every_suite_and_every_network() -> None:
+    assert {t.suite for t in plan()} == {*suites.SUITES}
+    assert {t.case for t in plan(["networks"])} == {*networks.NETWORKS}
+
+
+def test_what_is_not_installed_is_named_with_the_command_that_installs_it(monkeypatch) -> None:
+    monkeypatch.setattr("tinygrad_cnn.bench.opponents.base.util.find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.import_module("tinygrad_cnn.bench.run"), "plan", lambda only: [])
+    report = run(tiers=["reference"], quick=True, threads=1)
+    absent = {item.side: item.reason for item in report.left_out}
+    assert absent["PyTorch eager"] == "not installed (pip install torch)"
+    assert set(report.versions) == {"tinygrad_cnn reference"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"only": ["nets"]}, "no suite and no network 'nets'"), ({"tiers": ["fast"]}, "got fast")],
+)
+def test_what_does_not_exist_is_refused_before_anything_is_measured(options, words) -> None:
+    with pytest.raises(ConfigError, match=words):
+        run(**options)
+
+
+def test_the_peak_of_a_step_grows_with_the_batch() -> None:
+    pytest.importorskip("threadpoolctl")
+    if not peak.STATUS.exists():
+        pytest.skip("reads /proc")
+    small, large = (peak.measure("tinygrad_cnn blocked", f"batch={n}", 1) for n in (64, 512))
+    assert 2**20 < small < large / 2
+
+
+def test_a_side_that_cannot_train_the_network_has_no_peak() -> None:
+    pytest.importorskip("autograd")
+    with pytest.raises(LeftOut, match="no batch normalization"):
+        peak.measure("autograd", "resnet20", 1)
+
+
+def test_a_process_apart_has_the_variables_that_it_is_given(monkeypatch) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    machine = apart.call("tinygrad_cnn.bench.machine", variables={"TINYGRAD_CNN_THREADS": "3"})
+    assert machine["threads"] == 3
+    assert json.loads(json.dumps(machine["variables"])) == {
+        **machine["variables"],
+        "OPENBLAS_NUM_THREADS": "1",
+        "TINYGRAD_CNN_THREADS": "3",
+    }
