@@ -91,6 +91,11 @@ def conv_case(d):
     return x, w, *where, groups
 
 
+def conv_with_bias_case(d):
+    x, w, *where = conv_case(d)
+    return x, w, *where, d.array(len(w)) if d.int(0, 1) else None
+
+
 def conv_input_case(d):
     x, w, *where, groups = conv_case(d)
     out = conv_output_size(x.shape[2:], w.shape[2:], *where)
@@ -198,7 +203,7 @@ def resample_case(d):
 
 COMPLEX = (*REAL, np.complex128)
 CASES = {
-    "conv": (conv_case, {"dtypes": COMPLEX}),
+    "conv": (conv_with_bias_case, {"dtypes": COMPLEX}),
     "conv_input": (conv_input_case, {"dtypes": COMPLEX}),
     "conv_weight": (conv_weight_case, {"dtypes": COMPLEX}),
     "max_pool": (max_pool_case, {"special": True}),

@@ -118,8 +118,16 @@ def _dispatched(function: _F) -> _F:
 
 
 @_dispatched
-def conv(x: Array, w: Array, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Array:
-    return _active.get().conv(x, w, stride, padding, dilation, groups)
+def conv(
+    x: Array,
+    w: Array,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    groups: int,
+    bias: Array | None = None,
+) -> Array:
+    return _active.get().conv(x, w, stride, padding, dilation, groups, bias)
 
 
 @_dispatched

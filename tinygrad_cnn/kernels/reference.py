@@ -28,10 +28,24 @@ def _einsum(formula: str, dims: int, a: Array, b: Array) -> Array:
     return product
 
 
-def conv(x: Array, w: Array, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Array:
-    """y[n,f,i] = sum_{c,a} x[n, c, s*i + d*a - p] * w[f,c,a], x being 0 outside.
+def _per_channel(v: Array, like: Array) -> Array:
+    """(C,) -> (C, 1, ...), to meet the channels of `like` (N, C, *S)."""
+    return v.reshape(v.shape + (1,) * (like.ndim - 2))
 
-    x (N, C, *S), w (F, C/groups, *K) -> y (N, F, *O). Filters f of group q see channels of group q.
+
+def conv(
+    x: Array,
+    w: Array,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    groups: int,
+    bias: Array | None = None,
+) -> Array:
+    """y[n,f,i] = bias[f] + sum_{c,a} x[n, c, s*i + d*a - p] * w[f,c,a], x being 0 outside.
+
+    x (N, C, *S), w (F, C/groups, *K), bias (F,) or None for 0 -> y (N, F, *O). Filters f of group q
+    see channels of group q.
 
     >>> import numpy as np
     >>> conv(np.array([[[1., 2., 3.]]]), np.array([[[1., 1.]]]), (1,), (0,), (1,), 1)
@@ -40,11 +54,12 @@ def conv(x: Array, w: Array, stride: Ints, padding: Ints, dilation: Ints, groups
     kernel, dims = w.shape[2:], w.ndim - 2
     out = conv_output_size(x.shape[2:], kernel, stride, padding, dilation)
     columns = unfold(x, out, kernel, stride, padding, dilation)  # (N, C, *O, *K)
-    y = [
+    parts = [
         _einsum("ncOK,fcK->nfO", dims, columns_q, w_q)
         for columns_q, w_q in zip(np.split(columns, groups, 1), np.split(w, groups), strict=True)
     ]
-    return np.ascontiguousarray(np.concatenate(y, axis=1))
+    y = np.concatenate(parts, axis=1)
+    return np.ascontiguousarray(y if bias is None else y + _per_channel(bias, y))
 
 
 def conv_input(
@@ -187,11 +202,6 @@ def sum_pool_input(g: Array, size: Ints, kernel: Ints, stride: Ints, padding: In
 
 
 # --- batch normalization --------------------------------------------------------------------------
-
-
-def _per_channel(v: Array, like: Array) -> Array:
-    """(C,) -> (C, 1, ...), to meet the channels of `like` (N, C, *S)."""
-    return v.reshape(v.shape + (1,) * (like.ndim - 2))
 
 
 def batch_stats(x: Array) -> tuple[Array, Array]:

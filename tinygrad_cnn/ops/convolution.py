@@ -33,11 +33,7 @@ from tinygrad_cnn.ops.windows import SizeLike, check_fits, check_images, floatin
 @op
 def conv(x, w, b=None, /, *, stride, padding, dilation, groups):
     """y = x * w + b, (N, C, *S), (F, C/G, *K), (F,) -> (N, F, *O)"""
-    y = kernels.conv(x, w, stride, padding, dilation, groups)
-    if b is not None:
-        b = b.reshape((-1,) + (1,) * len(stride))
-        y = np.add(y, b, out=y if y.dtype == np.result_type(y, b) else None)
-    return y
+    return kernels.conv(x, w, stride, padding, dilation, groups, b)
 
 
 @op

@@ -26,16 +26,24 @@ SHORT_SUM = 256  # with fewer, samples are summed over in one product
 PRODUCTS_PER_ACCESS = 16  # multiplications that BLAS does while an elementwise kernel does one
 
 
-def same_type(a: Array, b: Array) -> tuple[Array, Array]:
-    """Both in the dtype that NumPy's rules give their product."""
-    dtype: np.dtype[Any] = np.result_type(a, b)
-    return a.astype(dtype, copy=False), b.astype(dtype, copy=False)
+def same_type(*arrays: Array) -> list[Array]:
+    """All in the dtype that NumPy's rules give their product."""
+    dtype: np.dtype[Any] = np.result_type(*arrays)
+    return [a.astype(dtype, copy=False) for a in arrays]
 
 
-def _correlate(y: Array, x: Array, w: Array, where: Where, groups: int) -> None:
-    """y[n,f,i] = sum_{c,a} x[n, c, s*i + d*a - before] * w[f,c,a], written to y (N, F, *O)."""
+def with_bias(x: Array, w: Array, bias: Array | None) -> list[Array]:
+    """x, w and the bias, zeros where there is none, in one dtype."""
+    return same_type(x, w, np.zeros(len(w), w.dtype) if bias is None else bias)
+
+
+def _correlate(
+    y: Array, x: Array, w: Array, where: Where, groups: int, bias: Array | None = None
+) -> None:
+    """y[n,f,i] = bias[f] + sum_{c,a} x[n, c, s*i + d*a - before] * w[f,c,a], in y (N, F, *O)."""
     N, F, P, K = x.shape[0], w.shape[0], prod(where.out), prod(w.shape[1:])
     w = np.ascontiguousarray(w).reshape(groups, F // groups, K)  # BLAS refuses flipped matrices
+    shift = None if bias is None else bias.reshape(-1, *(1,) * len(where.out))
     line, inside, direct = P // where.out[0], P < FEW_POSITIONS, y.flags.c_contiguous
 
     def work(start: int, stop: int) -> None:
@@ -54,18 +62,30 @@ def _correlate(y: Array, x: Array, w: Array, where: Where, groups: int) -> None:
                 out = workspace("product", (n, groups, F // groups, p), y.dtype)
                 multiply(w, columns.reshape(n, groups, K, p), out)
                 part[...] = out.reshape(part.shape)
+            if shift is not None:
+                np.add(part, shift, out=part)
 
     share(work, N, y.size * K // PRODUCTS_PER_ACCESS)
 
 
-def conv(x: Array, w: Array, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Array:
+def conv(
+    x: Array,
+    w: Array,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    groups: int,
+    bias: Array | None = None,
+) -> Array:
     """As `reference.conv`: (F, C*K) @ (C*K, O) for each sample."""
-    x, w = same_type(x, w)
+    x, w, b = with_bias(x, w, bias)
     out = conv_output_size(x.shape[2:], w.shape[2:], stride, padding, dilation)
     y = fresh((x.shape[0], w.shape[0], *out), x.dtype)
     if not (y.size and x.size and w.size):
-        return np.zeros_like(y)
-    _correlate(y, x, w, Where(out, w.shape[2:], stride, padding, dilation), groups)
+        y[...] = b.reshape(-1, *(1,) * len(out))
+        return y
+    where = Where(out, w.shape[2:], stride, padding, dilation)
+    _correlate(y, x, w, where, groups, b if bias is not None else None)
     return y
 
 

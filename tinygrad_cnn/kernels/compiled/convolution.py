@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from tinygrad_cnn.kernels import blocked
-from tinygrad_cnn.kernels.blocked.convolution import phases, same_type
+from tinygrad_cnn.kernels.blocked.convolution import phases, same_type, with_bias
 from tinygrad_cnn.kernels.blocked.memory import fresh
 from tinygrad_cnn.kernels.blocked.windows import Where
 from tinygrad_cnn.kernels.compiled import direct, winograd
@@ -19,15 +19,23 @@ def _fits(a: Array, b: Array, dims: int) -> bool:
     return supported(a, b) and dims <= 2 and bool(a.size and b.size)
 
 
-def conv(x: Array, w: Array, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Array:
+def conv(
+    x: Array,
+    w: Array,
+    stride: Ints,
+    padding: Ints,
+    dilation: Ints,
+    groups: int,
+    bias: Array | None = None,
+) -> Array:
     """As `reference.conv`, for images of one or two axes."""
-    x, w = same_type(x, w)
+    x, w, b = with_bias(x, w, bias)
     out = conv_output_size(x.shape[2:], w.shape[2:], stride, padding, dilation)
     if not _fits(x, w, len(out)) or not prod(out):
-        return blocked.conv(x, w, stride, padding, dilation, groups)
+        return blocked.conv(x, w, stride, padding, dilation, groups, bias)
     y = fresh((x.shape[0], w.shape[0], *out), x.dtype)
     where = Where(out, w.shape[2:], stride, padding, dilation)
-    _correlate(y, y, ready(x), w, np.zeros(len(w), x.dtype), where, groups)
+    _correlate(y, y, ready(x), w, ready(b), where, groups)
     return y
 
 

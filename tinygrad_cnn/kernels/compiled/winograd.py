@@ -64,7 +64,21 @@ def of_slope(g0: Any, g1: Any, g2: Any, g3: Any) -> tuple[Any, ...]:
     return g0, a + b, a - b, c + d, c - d, g3
 
 
-G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
+def of_weights(w0: Any, w1: Any, w2: Any) -> tuple[Any, ...]:
+    """G w"""
+    a, b, c, d = -1 / 6 * (w0 + w2), 1 / 6 * w1, 1 / 24 * w0 + 1 / 6 * w2, 1 / 12 * w1
+    return 1 / 4 * w0, a - b, a + b, c + d, c - d, w2
+
+
+def of_sums(s0: Any, s1: Any, s2: Any, s3: Any, s4: Any, s5: Any) -> tuple[Any, ...]:
+    """G' s"""
+    a, b, c, d = s1 + s2, s2 - s1, s3 + s4, s3 - s4
+    return (
+        1 / 4 * s0 - 1 / 6 * a + 1 / 24 * c,
+        1 / 6 * b + 1 / 12 * d,
+        1 / 6 * (c - a) + s5,
+    )
+
 
 _rows_of_input = elementwise(of_input, 6, split=True)
 _columns_of_input = elementwise(of_input, 6)
@@ -72,6 +86,8 @@ _columns_of_output = elementwise(of_output, 6)
 _rows_of_output = elementwise(of_output, 6, join=True)
 _rows_of_slope = elementwise(of_slope, 4, split=True)
 _columns_of_slope = elementwise(of_slope, 4)
+_columns_of_weights = elementwise(of_weights, 3)
+_columns_of_sums = elementwise(of_sums, 6)
 
 
 @jit
@@ -189,6 +205,7 @@ def _transform_output(
 def _correlate(
     x: Array,
     U: Array,
+    size: int,
     bias: Array,
     y: Array,
     before: Ints,
@@ -213,7 +230,9 @@ def _correlate(
             while f < F:
                 rows = height(F - f)
                 to = (e * F + f) * wide
-                correlate_rows(rows, V, e * C * wide, places, U, (e * F + f) * C, M, to, wide, wide)
+                correlate_rows(
+                    rows, V, e * C * wide, places, U, e * size + f * C, M, to, wide, wide
+                )
                 f += rows
         _transform_output(M, bias, y, start, samples, tiles, halfway, lines, wide)
 
@@ -240,14 +259,13 @@ def _width(tiles: Ints, together: int) -> int:
 def correlate(y: Array, x: Array, w: Array, b: Array, where: Where) -> None:
     """y[n,f,i] = b[f] + sum_{c,a} x[n, c, i + a - before] * w[f,c,a], y and x contiguous."""
     (F, C), tiles = w.shape[:2], _tiles(where)
-    U = np.empty(36 * F * C, w.dtype)
-    pack(_transformed(w), U)
+    U, size = _transformed(w)
     together = _samples(tiles, TOGETHER, len(x))
     wide = _width(tiles, together)
 
     def work(first: int, last: int) -> None:
         _correlate(
-            *(x, U, b, y, where.before, tiles, together),
+            *(x, U, size, b, y, where.before, tiles, together),
             workspace("lines", (48 * wide,), x.dtype),
             workspace("halfway", (36 * wide,), x.dtype),
             workspace("V", (36 * C * wide,), x.dtype),
@@ -258,10 +276,35 @@ def correlate(y: Array, x: Array, w: Array, b: Array, where: Where) -> None:
     share(work, len(x), y.size * C * 9 // WORK_PER_ACCESS)
 
 
-def _transformed(w: Array) -> Array:
-    """G w G', (F, C, 3, 3) -> (36, F, C), rounded once."""
-    U: Array = np.einsum("ra,fcab,sb->rsfc", G, w.astype(np.float64), G, optimize=True)
-    return U.astype(w.dtype).reshape(36, *w.shape[:2])
+@jit
+def _transform_weights(w: Array, halfway: Array, U: Array, size: int) -> None:
+    """U[e] = (G w G')[e] of nine planes w[a, b], each of `size` numbers."""
+    vectors = size // lanes(w)
+    for b in range(3):
+        _columns_of_weights(w, b * size, 3 * size, halfway, b * size, 3 * size, vectors)
+    for r in range(6):
+        _columns_of_weights(halfway, 3 * r * size, size, U, 6 * r * size, size, vectors)
+
+
+@jit
+def _transform_sums(S: Array, halfway: Array, dw: Array, size: int) -> None:
+    """dw[a, b] = (G' S G)[a, b] of 36 planes S[e], each of `size` numbers."""
+    vectors = size // lanes(S)
+    for s in range(6):
+        _columns_of_sums(S, s * size, 6 * size, halfway, s * size, 6 * size, vectors)
+    for a in range(3):
+        _columns_of_sums(halfway, 6 * a * size, size, dw, 3 * a * size, size, vectors)
+
+
+def _transformed(w: Array) -> tuple[Array, int]:
+    """G w G' of w (F, C, 3, 3), in planes packed for `correlate_rows`, and the size of a plane."""
+    F, C = w.shape[:2]
+    size = F * C + -(F * C) % VECTOR_BYTES
+    planes, halfway, U = (np.zeros(n * size, w.dtype) for n in (9, 18, 36))
+    for tap in range(9):
+        pack(w[None, :, :, tap // 3, tap % 3], planes[tap * size :])
+    _transform_weights(planes, halfway, U, size)
+    return U, size
 
 
 @jit
@@ -320,8 +363,10 @@ def weight_gradient(x: Array, g: Array, where: Where) -> Array:
         return sums
 
     parts = share(work, len(x), g.size * C * 9 // WORK_PER_ACCESS)
-    S = np.empty((36, F, C), x.dtype)
-    unpack(sum(parts[1:], start=parts[0]), S)
-    tiled = S.reshape(6, 6, F, C).astype(np.float64)
-    dw = np.einsum("ra,rsfc,sb->fcab", G, tiled, G, optimize=True)
-    return np.ascontiguousarray(dw, dtype=x.dtype)
+    S = sum(parts[1:], start=parts[0])
+    size = room(1, F, C, x)
+    halfway, planes = np.empty(18 * size, x.dtype), np.empty(9 * size, x.dtype)
+    _transform_sums(S, halfway, planes, size)
+    dw = np.empty((9, F, C), x.dtype)
+    unpack(planes, dw)
+    return np.ascontiguousarray(np.moveaxis(dw, 0, -1)).reshape(F, C, 3, 3)
