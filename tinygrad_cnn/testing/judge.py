@@ -123,19 +123,9 @@ class Judge:
         v.reshape(-1)[i] = turn
         rounding = 0.0
         if np.isfinite(c):
-            moved = self._wobble(replace(claim, line=self.line(claim.k, v)), self._noise(probe))
+            moved = self._wobble(replace(claim, line=self.line(claim.k, v)), probe.noise)
             rounding = 8 * moved + probe.cancelled()
         return probe.reading(c, rounding)
-
-    def _noise(self, probe: Probe) -> float:
-        """How coarsely f is rounded, as its finest ladders show."""
-        errors = [
-            s.error * abs(t)
-            for steps in (probe.left, probe.right)
-            for s, t in zip(probe.ladders(steps), steps, strict=False)
-            if s.error
-        ]
-        return min(errors, default=0.0)
 
     def quick(self, claim: Claim) -> Slope | None:
         """By a complex step, or a short ladder; None if that does not see sharply enough."""

@@ -7,8 +7,8 @@ neighbouring scales, the ladders of one-sided quotients
     2. agree with one another, the left ones with the right ones: f has no kink within these steps,
     3. exclude c, by more than the rounding of c, which is measured, and than its ninth digit,
 
-and if no finer run says anything else, no coarser one agrees with c, and f does not follow c closer
-to x. Whatever could
+and if no finer run says anything else, no coarser one agrees with c, f does not follow c closer to
+x, and the slope is no other one where all inputs are moved a little, see nearby. Whatever could
 mislead one ladder (a kink nearer than its step, noise, a jump, a singularity) sets the scales, or
 the sides, against each other; then nothing is settled, and nobody is accused.
 
@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.testing.nearby import on_a_kink
 from tinygrad_cnn.testing.slopes import GOLDEN, LEVELS, Line, Phi, Slope, extrapolate, one_side
 from tinygrad_cnn.testing.subject import Subject, size_of
 
@@ -149,10 +150,8 @@ class Probe:
         if n < LEVELS + RUN - 1:
             return Reading("kink", OPEN.slope, math.inf)
         flat = self._flat()
-        if flat >= LEVELS or flat == n:
-            stair = self._stair(c, flat)
-            if stair is not None:
-                return stair
+        if (flat >= LEVELS or flat == n) and (stair := self._stair(c, flat)) is not None:
+            return stair
         noise = self._quantum(flat) if flat else 0.0
         below, above = (self.ladders(side[flat:n], noise) for side in (self.left, self.right))
         runs = [run for run in _runs(below, above) if self._sharp(run, c)]
@@ -165,6 +164,8 @@ class Probe:
             return OPEN
         if self._nearer(c, slope.value) or self._walled(slope, below, above, flat):
             return OPEN
+        if self._kinked(c, slope):
+            return Reading("kink", OPEN.slope, math.inf)
         return Reading("wrong", slope, slope.error + self.slack(c, slope, rounding))
 
     def slack(self, c: float, slope: Slope, rounding: float) -> float:
@@ -177,6 +178,29 @@ class Probe:
 
     def _excludes(self, run: Sequence[Slope], c: float, rounding: float) -> bool:
         return not any(abs(c - s.value) <= s.error + self.slack(c, s, rounding) for s in run)
+
+    def _kinked(self, c: float, slope: Slope) -> bool:
+        """Whether x is on a kink that shows only when other elements move, too."""
+        own = abs(self.here) or size_of(self.x)
+        gap = abs(c - slope.value) if math.isfinite(c) else self._size(c, slope)
+        v = np.zeros(self.x.shape, self.x.dtype)
+        v.reshape(-1)[self.i] = own * self.turn
+        outputs = float(np.sum(np.abs(self.g * self.subject.base.y)))
+        rounding = self.noise / outputs if outputs else 0.0
+        return on_a_kink(self.subject, self.k, v, self.g, gap * own, min(rounding, 2.0**-24))
+
+    @cached_property
+    def noise(self) -> float:
+        """How coarsely f is rounded, as its stairs or its finest ladders show."""
+        if self._flat() >= LEVELS:
+            return self._quantum(self._flat())
+        errors = [
+            s.error * abs(t)
+            for steps in (self.left, self.right)
+            for s, t in zip(self.ladders(steps), steps, strict=False)
+            if s.error
+        ]
+        return min(errors, default=0.0)
 
     def _contradicted(
         self, slope: Slope, c: float, finer: Sequence[Run], runs: Sequence[Run]
@@ -256,7 +280,7 @@ class Probe:
         lost = max(self._unseen(), COARSE * max(self._sizes(), default=0.0))
         zero = Slope(0.0, lost / width, CONSTANT)
         if everywhere or (wide and (high or not self._quantised(flat))):
-            refuted = not abs(c) <= zero.error
+            refuted = not abs(c) <= zero.error and not self._kinked(c, zero)
             return Reading("wrong" if refuted else "open", zero, zero.error)
         return None
 
