@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,13 +17,17 @@ import tinygrad_cnn.ops as ops
 from tinygrad_cnn.core.modes import enable_grad
 from tinygrad_cnn.core.op import REGISTRY
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.errors import require
 from tinygrad_cnn.testing import strategies as st
 from tinygrad_cnn.testing.mutants import mistakes
 from tinygrad_cnn.testing.mutants.mutations import MUTATIONS, Mutation
-from tinygrad_cnn.testing.mutants.swapping import Trace, mutate, spoil_bare, swapped
+from tinygrad_cnn.testing.mutants.swapping import Trace, mutate, patched, spoil_bare, swapped
 
 if TYPE_CHECKING:
+    from hypothesis import strategies as hs
     from hypothesis.strategies import SearchStrategy
+else:
+    hs = require("hypothesis.strategies", "testing")
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Mutant:
     mutation   a Mutation of the VJP of the op's input
     rule       another VJP in its place
     body       a wrong function in place of work.f
+    sweep      functions in the place of those of core.backward, by name
     vjp        a right vjp(g, *inputs), for the mutation to spoil
     """
 
@@ -52,6 +58,7 @@ class Mutant:
     mutation: Mutation | None = None
     rule: Callable[..., Any] | None = None
     body: Callable[..., Any] | None = None
+    sweep: dict[str, Callable[..., Any]] | None = None
     vjp: Callable[..., Any] | None = None
 
     @contextmanager
@@ -68,6 +75,9 @@ class Mutant:
             op = REGISTRY[self.op]
             vjps = [self.rule if i == self.input else v for i, v in enumerate(op.vjps)]
             with swapped(op, op.vjp_kind, vjps):
+                yield f, options, trace
+        elif self.sweep is not None:
+            with patched(import_module("tinygrad_cnn.core.backward"), self.sweep):
                 yield f, options, trace
         else:
             yield f, options, trace
@@ -156,11 +166,39 @@ SOFTMAX = Work(ops.softmax, st.arrays(st.shapes(1, 3)), {"reference": _naive_sof
 RELU = Work(ops.relu, st.arrays(), {"reference": _naive_relu})
 INDEX = Work(lambda x, *, index: ops.getitem(x, index), st.index_cases())
 PROGRAM = Work(lambda x, w, *, program: program(x, w), st.residual_dags())
+DIFFERENCE = Work(ops.subtract, st.tuples_of_one_shape(2))
+ROWS = Work(ops.tanh, st.arrays((3, 2)))
+JOINED_ROWS = Work(ops.logaddexp, hs.tuples(st.arrays((3, 2)), st.arrays((2,))))
+ROUGH_EXP = Work(lambda x: _in_float32(ops.exp, x), st.arrays())
+ROUGH_PRODUCT = Work(lambda a, b: _in_float32(ops.multiply, a, b), st.tuples_of_one_shape(2))
+FIRST_ORDER_SUM = Work(ops.add, st.broadcastable(2), {"order": 1})
 BARE = Work(np.multiply, st.tuples_of_one_shape(2))
 
 
 def _bare(g: Any, a: Any, b: Any) -> tuple[Any, Any]:
     return g * b, g * a
+
+
+def _in_float32(f: Callable[..., Any], *xs: Any) -> Any:
+    """So coarse that slopes of slopes tell little; what needs no step tells as much as ever."""
+    return ops.astype(f(*(ops.astype(x, np.dtype(np.float32)) for x in xs)), np.dtype(np.float64))
+
+
+def _sums_for_the_mean(logits: Any, labels: Any) -> Any:
+    return ops.cross_entropy(logits, labels, reduction="sum")
+
+
+def _by_identity(call: Any) -> Any:
+    same = call.args[0] is call.args[1]
+    return call.right * 0.0 if same else call.right
+
+
+def _twice_for_one(call: Any) -> Any:
+    return 2 * call.right if call.shape[:1] == (1,) else call.right
+
+
+def _twice_where_whole(call: Any) -> Any:
+    return 2 * call.right if call.shape == call.g.shape else call.right
 
 
 def _records_under_no_grad(x: Any) -> Any:
@@ -218,26 +256,42 @@ MUTANTS: tuple[Mutant, ...] = (
         "last row lost",
         "upstream dropped",
         "upstream clipped to -1..1",
+        "NaN for an upstream of zero",
         "constant added",
-        "first copy for the sum over a broadcast axis",
-        "mean for the sum over a broadcast axis",
-        "sum over the wrong axis",
+        "broadcast: first copy for the sum",
+        "broadcast: mean for the sum",
+        "broadcast: sum over the wrong axis",
         "reference cycle",
         "one buffer for every gradient",
         "writes into the upstream gradient",
     ),
-    *_of("add", SUM, "first copy for the sum over a broadcast axis", "sum over the wrong axis"),
+    *_of("add", SUM, "broadcast: first copy for the sum", "broadcast: sum over the wrong axis"),
     *_of("matmul", MATMUL, "transposed", "second derivative detached", input=1),
+    *_of("matmul", MATMUL, "sign", "two entries swapped", "upstream dropped", "upstream detached"),
     *_of(
         "tanh",
         TANH,
         "computed in float32",
         "second derivative detached",
+        "saved values detached",
         "another rounding every time",
         "memory order taken for granted",
         "writes into a saved array",
     ),
     *_of("tanh", PROGRAM, "factor 2"),
+    Mutant(
+        "exp within float32: upstream detached",
+        ROUGH_EXP,
+        "exp",
+        mutation=MUTATIONS["upstream detached"],
+    ),
+    Mutant(
+        "multiply within float32: saved values detached",
+        ROUGH_PRODUCT,
+        "multiply",
+        mutation=MUTATIONS["saved values detached"],
+    ),
+    *_of("sigmoid", PROGRAM, "sign", "constant added"),
     _own("exp", EXP, _normalised_by_the_batch, "mean over the batch subtracted"),
     *_of("conv", CONV, "sign", "one entry off by 1e-3", "transposed", "computed in float32"),
     _own("conv", CONV, mistakes.padding_off_by_one, "padding off by one"),
@@ -250,18 +304,32 @@ MUTANTS: tuple[Mutant, ...] = (
     _own("max_pool", POOL, mistakes.last_window_for_all, "= for += where windows overlap"),
     _rule("max_pool", TIES, mistakes.pooling_ties_all_paid, "ties all paid"),
     _rule("max", MAX, mistakes.ties_all_paid, "ties all paid"),
-    *_of("sum_pool", AVERAGE, "last row lost", "factor 2"),
+    *_of("sum_pool", AVERAGE, "last row lost", "factor 2", "one entry off by 1e-3"),
     _rule("softmax_cross_entropy", LOSS, mistakes.without_one_hot, "without one-hot"),
     _own("mean", LOSS, mistakes.not_divided, "without 1/N"),
     _rule("softmax", SOFTMAX, mistakes.diagonal_alone, "diagonal of the Jacobian alone"),
     _rule("relu", RELU, mistakes.mask_forgotten, "mask forgotten"),
     _rule("getitem", INDEX, mistakes.assigned, "= for += where an index repeats"),
+    _own("subtract", DIFFERENCE, _by_identity, "lost where the inputs are one array", 1),
+    _own("tanh", ROWS, _twice_for_one, "factor 2 for a batch of one"),
+    _own("logaddexp", JOINED_ROWS, _twice_where_whole, "factor 2 where nothing is broadcast", 1),
+    Mutant("the sweep: = for += where paths meet", PROGRAM, sweep={"_add": mistakes.overwrites}),
+    Mutant("the sweep: adds into any array", PROGRAM, sweep={"_add": mistakes.adds_into_any}),
+    Mutant("the sweep: hands on memory", FIRST_ORDER_SUM, sweep={"_alone": mistakes.always}),
+    *_of("getitem", INDEX, "upstream dropped", "two entries swapped"),
+    Mutant("a body: sums for the mean", LOSS, body=_sums_for_the_mean),
     Mutant("a body: records under no_grad", TANH, body=_records_under_no_grad),
     Mutant("a body: keeps its graph", TANH, body=_keeps_its_graph),
     Mutant("a body: writes into its input", TANH, body=_writes_into_its_input),
     *(
         Mutant(f"vjp=: {n}", BARE, mutation=MUTATIONS[n], vjp=_bare)
-        for n in ("sign", "one buffer for every gradient", "writes into a saved array")
+        for n in (
+            "sign",
+            "one buffer for every gradient",
+            "another rounding every time",
+            "writes into a saved array",
+            "writes into the upstream gradient",
+        )
     ),
     Mutant("vjp=: float64", BARE, mutation=Mutation("float64", _double_precision), vjp=_bare),
 )

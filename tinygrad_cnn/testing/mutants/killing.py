@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,26 +116,28 @@ class KillMatrix:
 
     def __str__(self) -> str:
         width = max(map(len, self.deaths), default=0)
-        heads = [f"{chr(97 + i)}  {name}" for i, name in enumerate(PROPERTIES)]
-        lines = [f"{'':{width}}  " + "".join(f"{chr(97 + i):>4}" for i in range(len(PROPERTIES)))]
+        letters = dict(zip(PROPERTIES, ascii_lowercase, strict=False))
+        lines = [f"{'':{width}}" + "".join(f"{letter:>3}" for letter in letters.values())]
         for mutant, by in self.deaths.items():
-            cells = "".join(f"{by.get(name, '·'):>4}" for name in PROPERTIES)
-            missed = f"  survives seed {self.missed[mutant]}" if self.missed.get(mutant) else ""
-            lines.append(f"{mutant:{width}}  {cells}{missed}")
+            cells = "".join(f"{by.get(name, '·'):>3}" for name in letters)
+            missed = f" survives seed {self.missed[mutant]}" if self.missed.get(mutant) else ""
+            lines.append(f"{mutant:{width}}{cells}{missed}")
         n = len(self.deaths)
         lines += [
             "",
             f"{n - len(self.survivors)} of {n} mutants killed, {self.killed_twice:.0%} by two "
-            f"properties or more. A number is the first case that killed, in the slowest seed.",
-            *(f"  {head:26}{_alone(self.only_by[head[3:]])}" for head in heads),
+            f"properties or more. A number is the case that killed, in the slowest seed.",
+            "",
+            *(self._legend(letter, name) for name, letter in letters.items()),
         ]
         return "\n".join(lines)
 
+    def _legend(self, letter: str, name: str) -> str:
+        kills, alone = sum(name in by for by in self.deaths.values()), self.only_by[name]
+        text = f"{letter}  {name:22}{kills:3} kills" + (f", alone: {alone[0]}" if alone else "")
+        return "\n".join([text, *(f"{'':40}{mutant}" for mutant in alone[1:])])
+
     __repr__ = __str__
-
-
-def _alone(mutants: list[str]) -> str:
-    return f"kills alone: {', '.join(mutants)}" if mutants else ""
 
 
 def kill_matrix(

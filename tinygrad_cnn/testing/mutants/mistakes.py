@@ -1,4 +1,4 @@
-"""Mistakes that belong to one op: convolution, pooling, losses, softmax, indexing."""
+"""Mistakes that belong to one place: convolution, pooling, losses, indexing, the sweep."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 import tinygrad_cnn.ops as ops
 from tinygrad_cnn.core.op import REGISTRY
+from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.ops.axes import keep_axes
 from tinygrad_cnn.ops.pooling import _flat_indices
 from tinygrad_cnn.testing.mutants.mutations import Call
@@ -114,3 +115,24 @@ def mask_forgotten(g: Any, _y: Any, _x: Any) -> Any:
 def assigned(g: Any, _y: Any, _x: Any, index: Any) -> Any:
     """dx[index] = g in place of dx[index] += g: an element named twice is paid once."""
     return ops.setitem(np.zeros(_x.shape, g.dtype), g, index=index)
+
+
+# -- the sweep ------------------------------------------------------------------------------------
+
+
+def overwrites(entry: list[Any], g: Any) -> None:
+    """Of the gradients that arrive at a node by several paths, the last one stays."""
+    entry[1:] = g, False
+
+
+def adds_into_any(entry: list[Any], g: Any) -> None:
+    """Sums into the array that came first, whoever else holds it."""
+    if isinstance(entry[1], Tensor) or not entry[1].flags.writeable:
+        entry[1] = entry[1] + g
+    else:
+        entry[1] += g
+
+
+def always(*_: Any) -> bool:
+    """Whether nobody else holds an array: yes."""
+    return True

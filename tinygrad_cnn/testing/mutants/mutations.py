@@ -146,12 +146,21 @@ def _clipped(call: Call) -> Any:
     return call.pull(each(lambda g: ops.clip(g, -1.0, 1.0), call.g))
 
 
+@mutation("NaN for an upstream of zero")
+def _normalised(call: Call) -> Any:
+    gs = call.g if isinstance(call.g, tuple | list) else [call.g]
+    size: Any = 0.0
+    for g in gs:
+        size = size + ops.sum(ops.abs(g))
+    return call.right * (size / size)  # as when g is scaled to length 1, and G back
+
+
 @mutation("constant added")
 def _constant(call: Call) -> Any:
     return call.right + 1e-3
 
 
-@mutation("first copy for the sum over a broadcast axis")
+@mutation("broadcast: first copy for the sum")
 def _sum_missing(call: Call) -> Any:
     G = call.right
     axes = _broadcast_axes(G.shape, call.shape)
@@ -159,14 +168,14 @@ def _sum_missing(call: Call) -> Any:
     return ops.reshape(ops.getitem(G, first), call.shape) if axes else G
 
 
-@mutation("mean for the sum over a broadcast axis")
+@mutation("broadcast: mean for the sum")
 def _mean_for_sum(call: Call) -> Any:
     G = call.right
     copies = math.prod(G.shape[a] for a in _broadcast_axes(G.shape, call.shape))
     return G / copies if copies > 1 else G
 
 
-@mutation("sum over the wrong axis")
+@mutation("broadcast: sum over the wrong axis")
 def _wrong_axis(call: Call) -> Any:
     G = call.right
     axes = _broadcast_axes(G.shape, call.shape)
@@ -195,6 +204,21 @@ def _downcast(call: Call) -> Any:
 def _detached(call: Call) -> Any:
     G = call.right
     return wrap(G.data, None) if isinstance(G, Tensor) else G
+
+
+def _known(a: Any) -> Any:
+    """A constant with the value of a."""
+    return wrap(a.data, None) if isinstance(a, Tensor) else a
+
+
+@mutation("saved values detached")
+def _captured(call: Call) -> Any:
+    return call.rule(call.g, _known(call.y), tuple(map(_known, call.args)), call.static)
+
+
+@mutation("upstream detached")
+def _upstream_detached(call: Call) -> Any:
+    return call.pull(each(_known, call.g))
 
 
 @mutation("another rounding every time")

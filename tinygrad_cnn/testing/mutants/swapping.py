@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,17 @@ def swapped(op: Op, kind: str, vjps: Sequence[Any]) -> Iterator[None]:
         yield
     finally:
         op._declare(*before)
+
+
+@contextmanager
+def patched(module: ModuleType, wrong: dict[str, Callable[..., Any]]) -> Iterator[None]:
+    """Inside, the module has these functions; afterwards its own again."""
+    before = {name: getattr(module, name) for name in wrong}
+    try:
+        vars(module).update(wrong)
+        yield
+    finally:
+        vars(module).update(before)
 
 
 @contextmanager

@@ -46,10 +46,11 @@ def must_be_one_number(
         allowed = 256 * eps * (terms + max(abs(left), abs(right)))
         if abs(left - right) <= allowed:
             return
+        allowed += 256 * grain(subject) * (terms + max(abs(left), abs(right)))
         for xs in rounded(subject, subject.xs):
             there = sides(xs)
-            moved = [abs(there[0] - left), abs(there[1] - right)]
-            allowed += 8 * max((m for m in moved if np.isfinite(m)), default=0.0)
+            steps = [abs(there[0] - left), abs(there[1] - right)]
+            allowed += 8 * max((h for h in steps if np.isfinite(h)), default=0.0)
     if not abs(left - right) <= allowed:
         raise mismatch(
             subject, name, summary, analytic=left, numeric=right, uncertainty=float(allowed)
@@ -60,10 +61,25 @@ def rounded(subject: Subject, xs: Arrays) -> Iterator[Arrays]:
     """The inputs moved by their own rounding, four times."""
     rng = np.random.default_rng(0)
     for _ in range(4):
-        yield [
-            np.asarray(x * (1 + 2 * subject.eps_in * rng.uniform(-1, 1, x.shape)), x.dtype)
-            for x in xs
-        ]
+        steps = (2 * subject.eps_in * rng.uniform(-1, 1, x.shape) for x in xs)
+        yield [np.asarray(x * (1 + h), x.dtype) for x, h in zip(xs, steps, strict=True)]
+
+
+def grain(subject: Subject) -> float:
+    """The relative step of inputs that f notices, if it is coarse: f computes in float32 within."""
+    near = nearby(subject)  # where nothing is 0
+    if near is None:
+        return 0.0
+    here = subject.value(near).y
+
+    def noticed(h: float) -> np.ndarray:
+        y = subject.value([x * (1 + h) for x in near]).y
+        return y != here if y.shape == here.shape else np.ones(here.shape, bool)
+
+    moving = noticed(2.0**-12)
+    steps = (2.0**-k for k in range(44, 12, -4))
+    least = next((h for h in steps if 2 * noticed(h)[moving].sum() >= moving.sum()), 2.0**-12)
+    return least if least > 2.0**-44 else 0.0
 
 
 def must_agree(
@@ -85,10 +101,12 @@ def must_agree(
     if all(within(a, b, t).all() for a, b, t in zip(found, expected, allowed, strict=True)):
         return
     with np.errstate(all="ignore"):
+        coarse = max(1.0, grain(subject) / eps)
+        allowed = [t * coarse for t in allowed]
         xs = subject.xs if at is None else at
         here = compute(xs)
-        for moved in rounded(subject, xs):
-            for k, (a, b) in enumerate(zip(compute(moved), here, strict=True)):
+        for there in rounded(subject, xs):
+            for k, (a, b) in enumerate(zip(compute(there), here, strict=True)):
                 allowed[k] += largest_step(a, b)
     for k, (a, b, t) in enumerate(zip(found, expected, allowed, strict=True)):
         inside = within(a, b, t)
@@ -145,9 +163,11 @@ def must_agree_values(subject: Subject, name: str, summary: str, ys: Arrays) -> 
     allowed = [256 * eps * float(np.abs(y).max(initial=0.0)) for y in wanted]
     if all(within(a, b, t).all() for a, b, t in zip(ys, wanted, allowed, strict=True)):
         return
+    coarse = max(1.0, grain(subject) / eps)
+    allowed = [t * coarse for t in allowed]
     for xs in rounded(subject, subject.xs):
-        moved = float_outputs(subject.run(xs))
-        for j, (a, b) in enumerate(zip(moved, wanted, strict=True)):
+        ys_there = float_outputs(subject.run(xs))
+        for j, (a, b) in enumerate(zip(ys_there, wanted, strict=True)):
             allowed[j] += largest_step(a, b)
     for j, (a, b, t) in enumerate(zip(ys, wanted, allowed, strict=True)):
         inside = within(a, b, t)
@@ -194,5 +214,5 @@ def nearby(subject: Subject) -> Arrays | None:
 def branches_change(subject: Subject, vs: Arrays) -> bool:
     """Whether the inputs lie on a kink, as far as its witnesses tell."""
     tiny = 2.0**-40
-    moved = [np.asarray(x + tiny * v, x.dtype) for x, v in zip(subject.xs, vs, strict=True)]
-    return subject.value(moved).branches != subject.base.branches
+    beside = [np.asarray(x + tiny * v, x.dtype) for x, v in zip(subject.xs, vs, strict=True)]
+    return subject.value(beside).branches != subject.base.branches
