@@ -25,7 +25,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY ?= $(CACHE)/hypothesis
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format docs coverage wheel oracle clean
+.PHONY: help train test lint format docs coverage bench wheel oracle clean
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ docs: $(READY_DOCS)  ## build the documentation into docs/_build/html
 coverage: $(READY) oracle  ## run the tests and list the lines that none of them reached
 	@$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html $(PYTEST_ARGS)
 	@echo ".cache/coverage-html/index.html"
+
+bench: $(READY)  ## measure against the libraries installed in .venv; fill docs/performance.md
+	$(BIN)/tinygrad-cnn bench $(ARGS) --json docs/performance.json
+	$(BIN)/python docs/make_performance.py
 
 wheel: $(READY)  ## build the wheel into dist
 	@$(BIN)/python -m pip wheel -qq --no-deps --wheel-dir dist .

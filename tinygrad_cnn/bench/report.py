@@ -97,7 +97,7 @@ def geometric_mean(values: Sequence[float]) -> float:
 
 def text(report: Report) -> str:
     """The whole report for a terminal of 80 columns."""
-    tables = [_TABLES[suite](report) for suite in SUITES if report.of(suite)]
+    tables = [TABLES[suite](report) for suite in SUITES if report.of(suite)]
     return "\n\n".join(filter(None, [head(report), *tables, _left_out(report)]))
 
 
@@ -121,7 +121,7 @@ def head(report: Report) -> str:
 
 def _networks(report: Report) -> str:
     names = dict.fromkeys(case for case, _ in report.cases("networks"))
-    blocks = [*(_network(report, name) for name in names), _summary(report), _roofline(report)]
+    blocks = [*(_network(report, name) for name in names), _summary(report), roofline(report)]
     return "\n\n".join(blocks)
 
 
@@ -129,12 +129,12 @@ def _network(report: Report, name: str) -> str:
     network = networks.NETWORKS[name]
     cases = report.cases("networks")
     training, inference = (cases[name, what] for what in ("training", "inference"))
-    rows = [[side, *_timed(training, side), *_timed(inference, side)] for side in training]
+    rows = [[side, *timed(training, side), *timed(inference, side)] for side in training]
     heading = ["ms", "training", "ratio", "", "inference", "ratio", ""]
     return f"{name}: {network.summary}; batch {network.batch}\n" + grid([heading, *rows])
 
 
-def _roofline(report: Report) -> str:
+def roofline(report: Report) -> str:
     """How near to BLAS's best rate a training step comes, products alone counted."""
     found = {
         name: sides
@@ -153,9 +153,9 @@ def _roofline(report: Report) -> str:
         for network in [networks.NETWORKS[name]]
     ]
     note = (
-        "a training step's products, as a share of the ceiling of products; intensity:\n"
+        "a training step's products as a share of the ceiling of products; intensity:\n"
         "its operations for a byte of memory moved "
-        f"(below {ridge:.0f}, memory is the lower ceiling)"
+        f"(below {ridge:.0f}, memory is the ceiling)"
     )
     return note + "\n" + grid([["", "intensity", *map(short, sides)], *rows])
 
@@ -171,7 +171,8 @@ def short(side: str) -> str:
     return side
 
 
-def _timed(sides: dict[str, Result], side: str) -> list[str]:
+def timed(sides: dict[str, Result], side: str) -> list[str]:
+    """Milliseconds, ratio to the baseline, and its quartiles."""
     base = baseline(list(sides))
     return [_milliseconds(sides[side].median), *_compared(sides[side], sides[base])]
 
@@ -221,7 +222,7 @@ def _convolutions(report: Report) -> str:
     cases = report.cases("convolutions")
     sides = list(dict.fromkeys(side for found in cases.values() for side in found))
     base = baseline(sides)
-    blocks = [f"one convolution and its gradients; {base} in ms, the others as ratios"]
+    blocks = [f"one convolution and its gradients: {base} in ms, the others in ratios"]
     heading = ["", base, *(side for side in sides if side != base)]
     rows = [
         [
@@ -303,7 +304,7 @@ def _imports(report: Report) -> str:
     return grid([["import, s", "", "beyond NumPy"], *rows])
 
 
-_TABLES: dict[str, Callable[[Report], str]] = {
+TABLES: dict[str, Callable[[Report], str]] = {
     "networks": _networks,
     "convolutions": _convolutions,
     "overhead": _overhead,
