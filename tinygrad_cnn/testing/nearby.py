@@ -16,7 +16,7 @@ from tinygrad_cnn.testing.subject import Arrays, Subject, size_of
 PLACES = 4
 """So many points around x, from each of which f is followed along a line."""
 NEAR = 2.0**-16
-"""How far away they are, relative to x, at the most."""
+"""How far away they are, relative to x, unless the rounding of f asks for another distance."""
 NEARER = 2.0**-6
 """The part of this distance at which it is looked again."""
 ZOOMS = 4
@@ -63,13 +63,13 @@ def _moved(rng: np.random.Generator, x: np.ndarray, near: float) -> np.ndarray:
 
 
 def on_a_kink(
-    subject: Subject, k: int, v: np.ndarray, g: np.ndarray, gap: float, rounding: float
+    subject: Subject, k: int, v: np.ndarray, g: np.ndarray, gap: float, noise: float
 ) -> bool:
     """Whether the slopes around x differ, at whatever distance, by as much as `gap` might be.
 
-    `rounding` is that of f, relative to its values: the coarser, the farther one has to look.
+    As near to x as the noise of <g, f> allows slopes to be told from others that differ by the gap.
     """
-    near = max(NEAR, 2.0**20 * rounding)
+    near = float(np.clip(2.0**10 * noise / gap, 2.0**-40, 2.0**-4))
     far = _spread(slopes_nearby(subject, k, v, g, near))
     if far < gap / 4:
         return False

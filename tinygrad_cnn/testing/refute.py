@@ -185,9 +185,9 @@ class Probe:
         gap = abs(c - slope.value) if math.isfinite(c) else self._size(c, slope)
         v = np.zeros(self.x.shape, self.x.dtype)
         v.reshape(-1)[self.i] = own * self.turn
-        outputs = float(np.sum(np.abs(self.g * self.subject.base.y)))
-        rounding = self.noise / outputs if outputs else 0.0
-        return on_a_kink(self.subject, self.k, v, self.g, gap * own, min(rounding, 2.0**-24))
+        noise = max(self.noise, self.phi.rounding(0.0))
+        noise += self.subject.eps_in * own * (abs(slope.value) + gap)
+        return on_a_kink(self.subject, self.k, v, self.g, gap * own, noise)
 
     @cached_property
     def noise(self) -> float:

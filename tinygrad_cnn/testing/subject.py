@@ -444,7 +444,7 @@ def element(x: np.ndarray, i: int) -> tuple[int, ...]:
 
 def _indefinite(returned: Any) -> str:
     kind = type(returned).__name__
-    article = "an" if kind[0] in "aeiou" else "a"
+    article = "an" if kind[0] in "aeiou" or kind == "ndarray" else "a"
     dtype = f" of dtype {returned.dtype}" if isinstance(returned, np.ndarray) else ""
     return f"{article} {kind}{dtype}"
 
