@@ -5,17 +5,21 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tinygrad_cnn import __version__
-from tinygrad_cnn.cli import main
+from tinygrad_cnn.cli import main, parser
 from tinygrad_cnn.data import load_digits
-from tinygrad_cnn.train import checkpoint
+from tinygrad_cnn.models import Images
+from tinygrad_cnn.train import checkpoint, recipes
+from tinygrad_cnn.train.recipe import settings
 from tinygrad_cnn.viz import Picture
 
+COMMANDS = [command.__name__.rpartition(".")[2] for command in parser.COMMANDS]
 Image = pytest.importorskip("PIL.Image")
 Printed = pytest.CaptureFixture[str]
 
@@ -162,7 +166,7 @@ class TestData:
 
 
 class TestHelp:
-    @pytest.mark.parametrize("command", ["train", "evaluate", "predict", "graph", "data"])
+    @pytest.mark.parametrize("command", COMMANDS)
     def test_every_command_shows_examples(
         self, command: str, capsys: Printed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -229,6 +233,13 @@ class TestGraph:
         weights = runs / "mnist-leaky-1" / "best.safetensors"
         assert main(["graph", str(weights), "-o", "net.dot", "--view", "backward"]) == 0
         assert Path("net.dot").read_text().startswith("digraph")
+
+    def test_draws_a_network_of_coloured_images(self, tmp_path: Path) -> None:
+        recipe = replace(recipes.get("study-block-basic"), images=Images(channels=3, size=16))
+        weights = tmp_path / "best.safetensors"
+        checkpoint.save(weights, recipe.build(), {"recipe": settings(recipe)}, {})
+        assert main(["graph", str(weights), "-o", "net.txt", "--depth=1"]) == 0
+        assert "(128, 3, 16, 16)" in Path("net.txt").read_text()
 
     def test_draws_a_run(self, runs: Path) -> None:
         assert main(["graph", str(runs / "mnist-leaky-1"), "-o", "net.dot"]) == 0

@@ -1,4 +1,4 @@
-"""The command `tinygrad-cnn`: train, evaluate, predict, graph, data, doctor, bench.
+"""The command `tinygrad-cnn`; its subcommands are the modules beside this one.
 
 Exit codes: 0 done; 2 something that the user can mend, told in one line on stderr; 130 Ctrl-C.
 """

@@ -18,9 +18,9 @@ from tinygrad_cnn.viz import plots
 HELP = "measure speed and memory against other libraries"
 DESCRIPTION = """\
 Train the same networks from the same weights with every library that is
-installed here (PyTorch, JAX, MyGrad, autograd), in turn, with the same number of
-threads. Losses are compared before time is taken. Everything is printed, also
-what is not to our advantage."""
+installed here (PyTorch, JAX, MyGrad, autograd), in turn, with the same number
+of threads. Losses are compared before time is taken. Everything is printed,
+also what is not to our advantage."""
 EXAMPLES = f"""\
 what is measured:
 {chr(10).join(f"  {name:<13} {text}" for name, text in SUITES.items())}

@@ -6,7 +6,9 @@ import argparse
 import os
 from pathlib import Path
 
-from tinygrad_cnn.data import EmbeddedMNIST
+import numpy as np
+
+from tinygrad_cnn.data import ArrayDataset, EmbeddedMNIST
 from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.nn import Module
 from tinygrad_cnn.train import recipes
@@ -84,13 +86,23 @@ def run(arguments: argparse.Namespace) -> None:
     options = {name: getattr(arguments, name) for name in names}
     draw_graph(
         model,
-        EmbeddedMNIST(train=False),
+        _batch(recipe),
         recipe.batch_size,
         arguments.out,
         measure=_asks_for_measurements(arguments),
         **options,
     )
     print(arguments.out)
+
+
+def _batch(recipe: Recipe) -> ArrayDataset:
+    """Real digits; noise for a network of other images, whose graph is the same."""
+    facts = recipe.images
+    if (facts.channels, facts.size) == (1, 28):
+        return EmbeddedMNIST(train=False)
+    shape = (recipe.batch_size, facts.channels, facts.size, facts.size)
+    noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    return ArrayDataset(noise, np.arange(len(noise)) % facts.classes, name="noise")
 
 
 def _asks_for_measurements(arguments: argparse.Namespace) -> bool:

@@ -28,11 +28,12 @@ from tinygrad_cnn.train.run import newest
 
 HELP = "tell what pictures of your own show"
 DESCRIPTION = """\
-Ask trained networks about pictures of your own: photos and drawings of any size,
-dark on light or light on dark, on plain or squared paper, one digit in each. The
-digit is found, scaled and centred as MNIST's are; the sheet shows what came of
-it. Where file names begin with what they show, as 7-01.jpg, the answers are
-counted. A network of another data set gets the square in a picture's middle."""
+Ask trained networks about pictures of your own: photos and drawings of any
+size, dark on light or light on dark, on plain or squared paper, one digit in
+each. The digit is found, scaled and centred as MNIST's are; the sheet shows
+what came of it. Where file names begin with what they show, as 7-01.jpg, the
+answers are counted. A network of another data set gets the square in a
+picture's middle."""
 EXAMPLES = """\
 examples:
   tinygrad-cnn predict my-seven.png  by the newest run

@@ -17,11 +17,12 @@ from tinygrad_cnn.train.study.progress import Progress
 
 HELP = "train many networks within a time budget, and compare them in a report"
 DESCRIPTION = """\
-Compare architectures: dense, convolutional and residual networks, kernel sizes,
-depths, layers of one's own, kinds of residual blocks. A step of each network is
-measured, and as many images, epochs and seeds are planned as fit the budget; what
-is left out is said. Ctrl-C keeps what is finished, and writes the report of it;
-the same command goes on from there. The report is study.html, one file."""
+Compare architectures: dense, convolutional and residual networks, kernel
+sizes, depths, layers of one's own, kinds of residual blocks. A step of each
+network is measured, and as many images, epochs and seeds are planned as fit
+the budget; what is left out is said. Ctrl-C keeps what is finished, and writes
+the report of it; the same command goes on from there. The report is
+study.html, one file."""
 EXAMPLES = """\
 examples:
   tinygrad-cnn study --budget 30m
