@@ -22,6 +22,8 @@ from tinygrad_cnn.testing.report import Check, GradientReport
 from tinygrad_cnn.testing.sides import compare_sides
 from tinygrad_cnn.testing.subject import Arrays, Subject, element
 
+__tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
+
 ROUNDS = 32
 """So many times elements are excluded, and the rest compared again."""
 FEW = 16
@@ -234,4 +236,4 @@ class _Comparison:
     def _only_kinks(self) -> str:
         if self.checks or not any(x.size for x in self.subject.xs) or not self.subject.base.y.size:
             return ""
-        return "f has a kink at these inputs"
+        return "at these inputs f has kinks, or no slope that its values settle"

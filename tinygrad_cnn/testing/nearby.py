@@ -19,7 +19,7 @@ NEAR = 2.0**-16
 """How far away they are, relative to x, unless the rounding of f asks for another distance."""
 NEARER = 2.0**-6
 """The part of this distance at which it is looked again."""
-ZOOMS = 4
+ZOOMS = 3
 
 
 def slopes_nearby(

@@ -39,7 +39,7 @@ class GradientReport:
 
     checks    the comparisons that were made
     skipped   what was not checked, and why
-    kinks     (input, element) at which f has a kink, left out of the comparisons
+    kinks     (input, element) at which f has a kink, or no slope that its values settle: left out
     rejected  why nothing could be judged at this point, or ""
     """
 
@@ -72,7 +72,7 @@ class GradientReport:
         if self.kinks:
             places = ", ".join(f"input {i} at {list(e)}" for i, e in self.kinks[:8])
             more = f" and {len(self.kinks) - 8} more" if len(self.kinks) > 8 else ""
-            lines.append(f"  left out, at kinks: {places}{more}")
+            lines.append(f"  left out, nothing can be told there: {places}{more}")
         lines += [f"  skipped: {s}" for s in self.skipped]
         return "\n".join(lines)
 

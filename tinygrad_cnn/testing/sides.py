@@ -70,7 +70,7 @@ def _between(judge: Judge, claim: Claim, i: int | None) -> Check | None:
     low, high = sorted(side.value for side in sides)
     nearest = min(max(claim.value, low), high)
     tolerance = sides[0].error + sides[1].error + 64 * claim.floor
-    if high > low and tolerance > abs(nearest) + abs(claim.value) + claim.terms:
+    if high > low and tolerance > abs(low) + abs(high):
         return None
     if not abs(claim.value - nearest) <= tolerance and not _of_a_neighbour(claim):
         raise not_between(judge, claim, i, sides, tolerance)
@@ -83,7 +83,7 @@ def _of_a_neighbour(claim: Claim) -> bool:
     if not slopes.size:
         return False
     low, high = slopes.min(), slopes.max()
-    blur = (high - low) / 64
+    blur = 2.0**-13 * (high - low)
     kinked = high - low > 2.0**-10 * (abs(low) + abs(high))
     return bool(kinked and low - blur <= claim.value <= high + blur)
 
