@@ -91,7 +91,9 @@ _DIGITS = (
         monitor="val_loss",
         held_out="last",
         plateau_patience=3,
-        **{**PLAIN, "schedule": "plateau", "patience": 5},
+        patience=5,
+        warmup=0.0,
+        clip_grad_norm=None,
     ),
     Recipe(
         "digits-gap-first",
@@ -105,7 +107,9 @@ _DIGITS = (
         monitor="val_loss",
         held_out="last",
         plateau_patience=3,
-        **{**PLAIN, "schedule": "plateau", "patience": 5},
+        patience=5,
+        warmup=0.0,
+        clip_grad_norm=None,
     ),
 )
 
