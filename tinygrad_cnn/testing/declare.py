@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 else:
     hypothesis = require("hypothesis", "testing")
 
+__tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
+
 
 @dataclass(frozen=True)
 class Profile:

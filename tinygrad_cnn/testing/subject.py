@@ -24,6 +24,8 @@ from tinygrad_cnn.ops import alias
 from tinygrad_cnn.testing.kinks import Witness
 from tinygrad_cnn.transforms import flatten_tree
 
+__tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
+
 T = TypeVar("T")
 WIDE = 2.0**13
 """Outputs that differ by more are looked at by their relative size, too."""

@@ -148,6 +148,7 @@ def _naive_relu(x: Any) -> Any:
 PRODUCT = Work(ops.multiply, st.broadcastable(2))
 SUM = Work(ops.add, st.broadcastable(2))
 MATMUL = Work(ops.matmul, st.matmul_cases())
+QUOTIENT = Work(ops.divide, st.broadcastable(2, low=0.5))
 TANH = Work(ops.tanh, st.arrays())
 EXP = Work(ops.exp, st.arrays())
 CONV = Work(conv, st.conv_cases())
@@ -234,7 +235,8 @@ def _double_precision(call: Any) -> Any:
 
 
 def _of(op: str, work: Work, *names: str, input: int = 0) -> list[Mutant]:
-    return [Mutant(f"{op}: {n}", work, op, input, mutation=MUTATIONS[n]) for n in names]
+    where = f" of input {input}" if input else ""
+    return [Mutant(f"{op}{where}: {n}", work, op, input, mutation=MUTATIONS[n]) for n in names]
 
 
 def _own(op: str, work: Work, spoil: Callable[..., Any], name: str, input: int = 0) -> Mutant:
@@ -265,6 +267,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "one buffer for every gradient",
         "writes into the upstream gradient",
     ),
+    *_of("divide", QUOTIENT, "sign", "factor 2", "two entries swapped", input=1),
+    *_of("divide", QUOTIENT, "computed in float32", "upstream detached"),
     *_of("add", SUM, "broadcast: first copy for the sum", "broadcast: sum over the wrong axis"),
     *_of("matmul", MATMUL, "transposed", "second derivative detached", input=1),
     *_of("matmul", MATMUL, "sign", "two entries swapped", "upstream dropped", "upstream detached"),
@@ -292,8 +296,10 @@ MUTANTS: tuple[Mutant, ...] = (
         mutation=MUTATIONS["saved values detached"],
     ),
     *_of("sigmoid", PROGRAM, "sign", "constant added"),
+    *_of("exp", EXP, "factor 2", "computed in float32", "upstream dropped"),
     _own("exp", EXP, _normalised_by_the_batch, "mean over the batch subtracted"),
     *_of("conv", CONV, "sign", "one entry off by 1e-3", "transposed", "computed in float32"),
+    *_of("conv", CONV, "last row lost", "upstream dropped", "second derivative detached", input=1),
     _own("conv", CONV, mistakes.padding_off_by_one, "padding off by one"),
     _own("conv", CONV, mistakes.kernel_not_flipped, "kernel not flipped"),
     _own("conv", CONV, mistakes.remainder_forgotten, "stride remainder forgotten (x)"),
@@ -307,6 +313,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *_of("sum_pool", AVERAGE, "last row lost", "factor 2", "one entry off by 1e-3"),
     _rule("softmax_cross_entropy", LOSS, mistakes.without_one_hot, "without one-hot"),
     _own("mean", LOSS, mistakes.not_divided, "without 1/N"),
+    *_of("softmax", SOFTMAX, "sign", "one entry off by 1e-3"),
     _rule("softmax", SOFTMAX, mistakes.diagonal_alone, "diagonal of the Jacobian alone"),
     _rule("relu", RELU, mistakes.mask_forgotten, "mask forgotten"),
     _rule("getitem", INDEX, mistakes.assigned, "= for += where an index repeats"),

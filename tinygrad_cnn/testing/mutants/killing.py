@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 else:
     hypothesis = require("hypothesis", "testing")
 
+__tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
+
 Case = tuple[tuple[Any, ...], dict[str, Any]]
 LOOKED_ON = 5
 """After a mutant's death by one property, so many cases are tried for another that kills it."""

@@ -16,6 +16,8 @@ from tinygrad_cnn.testing.properties.registry import PROPERTIES, Property
 from tinygrad_cnn.testing.report import GradientMismatch, Outcome, PropertyReport
 from tinygrad_cnn.testing.subject import Subject
 
+__tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
+
 __all__ = ["PROPERTIES", "Property", "check_all", "derivatives", "graphs", "memory", "shapes"]
 
 

@@ -17,6 +17,8 @@ from tinygrad_cnn.testing.blame import blaming, mismatch
 from tinygrad_cnn.testing.report import GradientMismatch
 from tinygrad_cnn.testing.subject import Arrays, Subject, element, float_outputs
 
+__tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
+
 T = TypeVar("T")
 
 

@@ -21,6 +21,8 @@ from tinygrad_cnn.testing.properties.registry import HOLDS, prop
 from tinygrad_cnn.testing.report import Outcome
 from tinygrad_cnn.testing.subject import Arrays, Subject, float_leaves, float_outputs, leaf
 
+__tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
+
 
 @prop()
 def accumulation(subject: Subject) -> Outcome:

@@ -18,6 +18,8 @@ from tinygrad_cnn.testing.properties.registry import HOLDS, prop
 from tinygrad_cnn.testing.report import Outcome
 from tinygrad_cnn.testing.subject import Subject, float_outputs
 
+__tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
+
 
 @prop()
 def memory_layout(subject: Subject) -> Outcome:

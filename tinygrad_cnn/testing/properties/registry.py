@@ -10,6 +10,8 @@ import numpy as np
 from tinygrad_cnn.testing.report import Outcome
 from tinygrad_cnn.testing.subject import Subject
 
+__tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
+
 Property = Callable[[Subject], Outcome]
 PROPERTIES: dict[str, Property] = {}
 """Every property by its name, in the order in which check_all runs them."""

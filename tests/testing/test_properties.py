@@ -1,0 +1,50 @@
+"""Each property notices a mistake that no other one does, and says what it is."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from tinygrad_cnn.testing import PROPERTIES, GradientMismatch, check_all
+from tinygrad_cnn.testing.mutants import MUTANTS, draw
+
+ALONE = {
+    "directional_derivative": ("vjp=: sign", "is wrong at"),
+    "second_order": ("tanh: saved values detached", "is wrong at"),
+    "adjointness": ("exp within float32: upstream detached", "differs from <g, J v>"),
+    "symmetry": ("multiply within float32: saved values detached", "not symmetric"),
+    "linearity": ("multiply: NaN for an upstream of zero", "J^T 0 is not 0"),
+    "reference": ("a body: sums for the mean", "differs from the reference"),
+    "accumulation": ("subtract: lost where the inputs are one array", "two equal arrays"),
+    "graph_freed": ("a body: keeps its graph", "outlive its last Tensor"),
+    "nothing_recorded": ("a body: records under no_grad", "nodes were recorded"),
+    "repeatability": ("vjp=: another rounding every time", "the gradient is another when"),
+    "memory_layout": ("tanh: memory order taken for granted", "arrays"),
+    "purity": ("vjp=: writes into the upstream gradient", "writes into upstream gradient 0"),
+    "no_shared_memory": ("the sweep: hands on memory", "shares memory with"),
+    "broadcasting": ("logaddexp: factor 2 where nothing is broadcast", "stands for copies"),
+    "batch_independence": ("tanh: factor 2 for a batch of one", "with the rest of its batch"),
+    "dtype_and_shape": ("vjp=: float64", "is float32"),
+}
+"""{property: (a mutant that it alone kills, what it says)}"""
+
+
+def test_every_property_has_a_mistake_of_its_own() -> None:
+    assert set(ALONE) == set(PROPERTIES)
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_the_property_alone_notices_and_says_what_it_is(name: str) -> None:
+    named, words = ALONE[name]
+    mutant = next(m for m in MUTANTS if m.name == named)
+    alone = []
+    with mutant.active() as (f, options, _):
+        for xs, static in draw(mutant.work.cases, 12, seed=0):
+            try:
+                check_all(partial(f, **static), *xs, **options)
+            except GradientMismatch as error:
+                if (error.failure.name, error.failure.also) == (name, ()):
+                    alone.append(str(error))
+    assert alone
+    assert words in alone[0]
