@@ -13,6 +13,7 @@ from tinygrad_cnn.train.recipe import (
     SETTINGS,
     Recipe,
     as_text,
+    is_for,
     nearest,
     network_options,
     restored,
@@ -211,8 +212,8 @@ def from_settings(saved: Mapping[str, Any]) -> Recipe:
 
 
 def settings_table(recipe: Recipe) -> str:
-    """The settings of a recipe, its network's options last, and what they do, a line each."""
-    chosen = [f for f in fields(Recipe) if f.name in SETTINGS]
+    """The settings that mean something to a recipe, and its network's options, a line each."""
+    chosen = [f for f in fields(Recipe) if f.name in SETTINGS and is_for(recipe, f.name)]
     rows = [(f.name, getattr(recipe, f.name), f.metadata["help"]) for f in chosen]
     rows += [
         (name, recipe.options.get(name, option.default), "of the network")
