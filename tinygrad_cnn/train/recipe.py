@@ -352,19 +352,14 @@ def _value(text: str, kind: Any) -> Any:
     if get_origin(kind) is Literal:
         return get_args(kind)[get_args(kind).index(text)]  # ValueError where there is none
     if kind is bool:
-        return {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}[
-            _known(text.lower(), ("yes", "true", "on", "no", "false", "off"))
-        ]
+        return bool(_SWITCH.index(text.lower()) % 2)
     if get_origin(kind) in (tuple, Sequence):
         item = get_args(kind)[0]
         return tuple(_value(part, item) for part in text.split(",") if part)
     return kind(text)
 
 
-def _known(word: str, words: tuple[str, ...]) -> str:
-    if word not in words:
-        raise ValueError(word)
-    return word
+_SWITCH = ("no", "yes", "false", "true", "off", "on")  # odd places are true
 
 
 def _words(kind: Any) -> str:
