@@ -85,10 +85,11 @@ def values(low: float = -4.0, high: float = 4.0) -> hs.SearchStrategy[float]:
 def shapes(
     draw: hs.DrawFn, min_dims: int = 0, max_dims: int = 3, max_side: int = 4, empty: bool = True
 ) -> Shape:
-    """A shape; one in eight may have axes of length 0, if `empty`."""
-    least = _least(draw, empty)
-    sides = hs.integers(least, max_side)
-    return tuple(draw(hs.lists(sides, min_size=min_dims, max_size=max_dims)))
+    """A shape; one in eight has an axis of length 0, if `empty`."""
+    sides = draw(hs.lists(hs.integers(1, max_side), min_size=min_dims, max_size=max_dims))
+    if sides and not _least(draw, empty):
+        sides[draw(hs.integers(0, len(sides) - 1))] = 0
+    return tuple(sides)
 
 
 def _least(draw: hs.DrawFn, empty: bool) -> int:
@@ -173,7 +174,7 @@ def broadcastable(
     else:
         least = _least(draw, empty=True)
         drawn = hnp.mutually_broadcastable_shapes(
-            num_shapes=n, max_dims=max_dims, min_side=least, max_side=max_side
+            num_shapes=n, max_dims=max_dims, min_side=least, max_side=max_side if least else 1
         )
         several = list(draw(drawn).input_shapes)
     return tuple(draw(arrays(shape, **options)) for shape in several)
@@ -319,12 +320,15 @@ def matmul_cases(draw: hs.DrawFn, max_side: int = 3) -> Case:
     if draw(hs.integers(0, 2)) == 2:
         n = draw(hs.integers(2, max_side))
         stack = draw(shapes(0, 1, 2, empty=False))
-        return (draw(arrays((*stack, n, n))), draw(arrays((n, n)))), {}
+        several = (*stack, n, n)
+        a, b = draw(hs.sampled_from([(several, (n, n)), ((n, n), several), ((n,), several)]))
+        return (draw(arrays(a)), draw(arrays(b))), {}
+    least = _least(draw, empty=True)
     drawn = hnp.mutually_broadcastable_shapes(
         signature=np.matmul.signature,
         max_dims=1,
-        min_side=_least(draw, empty=True),
-        max_side=max_side,
+        min_side=least,
+        max_side=max_side if least else 1,
     )
     return tuple(draw(arrays(shape)) for shape in draw(drawn).input_shapes), {}
 
@@ -379,7 +383,7 @@ def index_expressions(draw: hs.DrawFn, shape: Shape) -> Any:
     if kind == "integers":
         return draw(hnp.integer_array_indices(shape, result_shape=shapes(0, 2, 3, empty=False)))
     rows = hs.integers(-shape[0], shape[0] - 1)
-    return np.array(draw(hs.lists(rows, min_size=1, max_size=5)), np.int64)
+    return np.array(draw(hs.lists(rows, min_size=2, max_size=5)), np.int64)
 
 
 @hs.composite
