@@ -39,8 +39,8 @@ LEVELS = (
     (1, 0.01, 1),
 )
 FULL = LEVELS[0]
-LEAST = 15_000  # images seen in training: with fewer all networks guess, so rather train fewer
-LEAST = 15_000  # images seen in training: with fewer all networks guess, so rather train fewer
+LEAST = 10_000  # images seen in training: with fewer all networks guess, so rather train fewer
+LEAST = 10_000  # images seen in training: with fewer all networks guess, so rather train fewer
 RESERVE = 0.85  # of the budget is planned: a busy machine, pictures and the report take the rest
 INFERENCE = 0.4  # of a training step's time an image needs that is only recognised: an upper bound
 
