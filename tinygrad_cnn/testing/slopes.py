@@ -277,4 +277,7 @@ def noise_of(phi: Phi, floor: float, reach: float) -> float:
 def _sixth_difference(phi: Phi, s: float, start: int, stop: int) -> float:
     """Its root mean square, scaled so that independent errors of size d give d."""
     d = np.diff([phi(s * j) for j in range(start, stop)], 6)
-    return float(np.sqrt(np.mean(d * d) / math.comb(12, 6)))
+    largest = float(np.abs(d).max())
+    if not 0 < largest < math.inf:
+        return largest
+    return largest * float(np.sqrt(np.mean((d / largest) ** 2) / math.comb(12, 6)))
