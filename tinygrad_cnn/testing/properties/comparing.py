@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.testing.blame import blaming, mismatch
 from tinygrad_cnn.testing.report import GradientMismatch
-from tinygrad_cnn.testing.subject import Arrays, Subject, element, float_outputs
+from tinygrad_cnn.testing.subject import Arrays, Subject, element, float_outputs, size_of
 
 __tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
 
@@ -55,7 +55,7 @@ def must_be_one_number(
             steps = [abs(there[0] - left), abs(there[1] - right)]
             allowed += 8 * max((h for h in steps if np.isfinite(h)), default=0.0)
         numbers = lambda xs: [np.asarray(side) for side in sides(xs)[:2]]  # noqa: E731
-        allowed += 32 * max(roughness(numbers, subject.xs))
+        allowed += 32 * max(roughness(numbers, subject.xs)) + vanished(subject)
     if not abs(left - right) <= allowed:
         raise mismatch(
             subject, name, summary, analytic=left, numeric=right, uncertainty=float(allowed)
@@ -84,6 +84,16 @@ def roughness(compute: Callable[[Arrays], Arrays], xs: Arrays) -> list[float]:
         total = [t + (-1) ** k * comb(6, k) * y for t, y in zip(total, compute(there), strict=True)]
     sizes = [np.abs(t) / comb(12, 6) ** 0.5 for t in total]
     return [float(r[np.isfinite(r)].max(initial=0.0)) for r in sizes]
+
+
+def vanished(subject: Subject) -> float:
+    """What is lost where a gradient cancels altogether: 1 - p is 0 for a p that is rounded to 1.
+
+    Derivatives of 1 are known to its last place, along directions as large as the inputs.
+    """
+    g = sum(y.size / size_of(y) for y in subject.outputs)
+    x = max((size_of(x) for x in subject.xs), default=1.0)
+    return float(64 * max(subject.eps_in, subject.eps_out) * g * x * max(1.0, x))
 
 
 def grain(subject: Subject) -> float:
