@@ -39,6 +39,16 @@ def batch_norm_op(x: Any, weight: Any, bias: Any, eps: float) -> Any:
     return op(x, weight, bias, mean=mean, rstd=1 / np.sqrt(var + eps), eps=eps)
 
 
+def scaled(d: Draw) -> Sample:
+    x = images(d)
+    return [x, d.real(x.shape[1]), d.real(x.shape[1])], {}
+
+
+def torch_scale_shift(x: Any, slope: Any, shift: Any) -> Any:
+    each = (-1,) + (1,) * (x.ndim - 2)
+    return x * slope.reshape(each) + shift.reshape(each)
+
+
 def evaluated(d: Draw) -> Sample:
     (x, *rest), _ = with_affine(d, x := images(d), (x.shape[1],))
     running = {"mean": d.rng.normal(size=x.shape[1]), "var": d.rng.uniform(0.5, 2, x.shape[1])}
@@ -168,6 +178,7 @@ CASES = [
         batch_norm_op,
         lambda x, weight, bias, eps: F.batch_norm(x, None, None, weight, bias, True, eps=eps),
     ),
+    case("scale_shift", scaled, None, torch_scale_shift),
     case("batch_norm in evaluation", evaluated, batch_norm_eval, torch_batch_norm_eval),
     case(
         "layer_norm",

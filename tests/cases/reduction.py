@@ -64,6 +64,12 @@ def plainly(name: str) -> Callable[..., Any]:
 
 CASES = [
     case("sum", over_axes(), None, plainly("sum")),
+    case(
+        "channel_sum",
+        lambda d: ([d.real(*d.of((2, 3), (3, 1, 2), (2, 3, 2, 2)))], {}),
+        None,
+        lambda x: torch.sum(x.movedim(1, 0).reshape(x.shape[1], -1), 1),
+    ),
     case("mean", over_axes(empty=False), None, plainly("mean")),
     case("var", spread, None, torch_var("var")),
     case("std", spread, None, torch_var("std")),

@@ -201,6 +201,34 @@ def resample_case(d):
     return d.array(N, C, H, W), d.array(N, 2, 3), bend
 
 
+def channel_sum_case(d):
+    return (batch(d),)
+
+
+def changeable(d, *shape, positive=False):
+    a = np.asarray(d.array(*shape, positive=positive))
+    a.flags.writeable = True
+    return a
+
+
+def sgd_step_case(d):
+    shape = any_shape(d)
+    p, g = changeable(d, *shape), d.array(*shape)
+    v = changeable(d, *shape) if d.int(0, 3) else None
+    nesterov = bool(d.int(0, 1))
+    dampening = 0.0 if nesterov else d.draw(st.sampled_from([0.0, 0.25]))
+    return p, g, v, 0.1, 0.9, dampening, d.draw(st.sampled_from([0.0, 0.01])), nesterov
+
+
+def adam_step_case(d):
+    shape = any_shape(d)
+    p, g, m = changeable(d, *shape), d.array(*shape), changeable(d, *shape)
+    v = changeable(d, *shape, positive=True)
+    largest = changeable(d, *shape, positive=True) if d.int(0, 1) else None
+    decay = d.draw(st.sampled_from([0.0, 0.01]))
+    return p, g, m, v, largest, d.int(1, 9), 0.1, (0.9, 0.99), 1e-8, decay, bool(d.int(0, 1))
+
+
 COMPLEX = (*REAL, np.complex128)
 CASES = {
     "conv": (conv_with_bias_case, {"dtypes": COMPLEX}),
@@ -211,6 +239,7 @@ CASES = {
     "window_scatter": (window_scatter_case, {"dtypes": COMPLEX, "special": True}),
     "sum_pool": (sum_pool_case, {"dtypes": COMPLEX}),
     "sum_pool_input": (sum_pool_input_case, {"dtypes": COMPLEX}),
+    "channel_sum": (channel_sum_case, {"dtypes": COMPLEX}),
     "batch_stats": (batch_stats_case, {}),
     "batch_norm": (batch_norm_case, {}),
     "batch_norm_grad": (batch_norm_grad_case, {}),
@@ -223,8 +252,11 @@ CASES = {
 }
 
 
+STEPS = {"sgd_step": sgd_step_case, "adam_step": adam_step_case}  # these change their arguments
+
+
 def test_every_kernel_has_its_cases():
-    assert sorted(CASES) == sorted(kernels._DISPATCHED)
+    assert sorted([*CASES, *STEPS]) == sorted(kernels._DISPATCHED)
 
 
 @contextmanager
@@ -296,6 +328,21 @@ def test_every_tier_computes_the_specification_and_keeps_its_manners(kernel, tie
         np.testing.assert_array_equal(a, copy)
     for other in got[1:]:
         assert not np.shares_memory(got[0], other)
+
+
+@pytest.mark.parametrize("tier", [*TIERS, *CUT])
+@pytest.mark.parametrize("kernel", STEPS)
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(data=st.data())
+def test_every_tier_takes_the_specified_step_in_place(kernel, tier, data):
+    args = STEPS[kernel](Draw(data.draw))
+    expected = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
+    assert results("reference", kernel, expected) == (None,)
+    gradient = args[1].copy()
+    assert results(tier, kernel, args) == (None,)
+    np.testing.assert_array_equal(args[1], gradient)
+    for changed, wanted in zip(arrays(args), arrays(expected), strict=True):
+        assert_equal_up_to_rounding(changed, wanted)
 
 
 @pytest.mark.parametrize("tier", TIERS)

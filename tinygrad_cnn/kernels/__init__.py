@@ -34,9 +34,11 @@ from tinygrad_cnn.kernels.geometry import Array, Ints, conv_output_size, pad, po
 from tinygrad_cnn.kernels.special import erf
 
 __all__ = [
+    "adam_step",
     "batch_norm",
     "batch_norm_grad",
     "batch_stats",
+    "channel_sum",
     "conv",
     "conv_input",
     "conv_output_size",
@@ -49,6 +51,7 @@ __all__ = [
     "pad",
     "pool_output_size",
     "resample",
+    "sgd_step",
     "softmax",
     "softmax_cross_entropy",
     "sum_pool",
@@ -176,6 +179,11 @@ def sum_pool_input(g: Array, size: Ints, kernel: Ints, stride: Ints, padding: In
 
 
 @_dispatched
+def channel_sum(x: Array) -> Array:
+    return _active.get().channel_sum(x)
+
+
+@_dispatched
 def batch_stats(x: Array) -> tuple[Array, Array]:
     return _active.get().batch_stats(x)
 
@@ -200,6 +208,37 @@ def leaky_relu(x: Array, slope: float) -> Array:
 @_dispatched
 def leaky_relu_grad(g: Array, y: Array, slope: float) -> Array:
     return _active.get().leaky_relu_grad(g, y, slope)
+
+
+@_dispatched
+def sgd_step(
+    p: Array,
+    g: Array,
+    v: Array | None,
+    lr: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+) -> None:
+    _active.get().sgd_step(p, g, v, lr, momentum, dampening, weight_decay, nesterov)
+
+
+@_dispatched
+def adam_step(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    largest: Array | None,
+    t: int,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+) -> None:
+    _active.get().adam_step(p, g, m, v, largest, t, lr, betas, eps, weight_decay, decoupled)
 
 
 @_dispatched

@@ -7,6 +7,8 @@ Arguments are valid (ops see to that), results are fresh and C-contiguous, no in
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tinygrad_cnn.kernels.geometry import (
@@ -201,7 +203,17 @@ def sum_pool_input(g: Array, size: Ints, kernel: Ints, stride: Ints, padding: In
     return fold(columns, size, stride, padding, (1,) * len(kernel))
 
 
-# --- batch normalization --------------------------------------------------------------------------
+# --- over channels, and batch normalization -------------------------------------------------------
+
+
+def channel_sum(x: Array) -> Array:
+    """s[c] = sum of x[:,c] over all axes but 1; x (N, C, *S) -> s (C,).
+
+    >>> import numpy as np
+    >>> channel_sum(np.array([[1., 5.], [3., 5.]]))
+    array([ 4., 10.])
+    """
+    return np.asarray(x.sum((0, *range(2, x.ndim))))
 
 
 def batch_stats(x: Array) -> tuple[Array, Array]:
@@ -324,3 +336,71 @@ def resample(images: Array, inverse: Array, bend: Array | None) -> Array:
         (1 - u) * padded[n, :, top + i, left] + u * padded[n, :, top + i, left + 1] for i in (0, 1)
     )
     return np.ascontiguousarray(np.moveaxis((1 - v) * upper + v * lower, 3, 1))  # C from behind
+
+
+# --- optimizers: these change their arguments -----------------------------------------------------
+
+
+def sgd_step(
+    p: Array,
+    g: Array,
+    v: Array | None,
+    lr: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+) -> None:
+    """v = momentum * v + (1 - dampening) * g';  p = p - lr * v, or p - lr * (g' + momentum * v)
+
+    with nesterov; g' = g + weight_decay * p. Without v, p = p - lr * g'. Changes p and v.
+
+    >>> import numpy as np
+    >>> p, v = np.array([1.]), np.array([2.])
+    >>> sgd_step(p, np.array([1.]), v, 0.25, 0.5, 0.0, 0.0, False)
+    >>> p, v
+    (array([0.5]), array([2.]))
+    """
+    g = g + weight_decay * p if weight_decay else g
+    step = g
+    if v is not None:
+        v[...] = momentum * v + (1 - dampening) * g
+        step = g + momentum * v if nesterov else v
+    p -= lr * step
+
+
+def adam_step(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    largest: Array | None,
+    t: int,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+) -> None:
+    """m = b1 m + (1 - b1) g';  v = b2 v + (1 - b2) g'^2;  p = p - lr m^ / (sqrt(v^) + eps)
+
+    where m^ = m / (1 - b1^t), v^ = v / (1 - b2^t), g' = g + weight_decay * p; decoupled decay takes
+    p = p - lr * weight_decay * p instead, first. With `largest` that maximum of all v serves as v.
+    Changes p, m, v and largest.
+
+    >>> import numpy as np
+    >>> p, m, v = np.array([1.]), np.zeros(1), np.zeros(1)
+    >>> adam_step(p, np.array([3.]), m, v, None, 1, 0.5, (0.9, 0.999), 0.0, 0.0, False)
+    >>> p  # the first step is lr * sign(g)
+    array([0.5])
+    """
+    b1, b2 = betas
+    if weight_decay and decoupled:
+        p *= 1 - lr * weight_decay
+    elif weight_decay:
+        g = g + weight_decay * p
+    m[...] = b1 * m + (1 - b1) * g
+    v[...] = b2 * v + (1 - b2) * g * g
+    if largest is not None:
+        v = np.maximum(largest, v, out=largest)
+    p -= lr / (1 - b1**t) * m / (np.sqrt(v) / math.sqrt(1 - b2**t) + eps)

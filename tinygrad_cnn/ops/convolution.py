@@ -25,7 +25,7 @@ import numpy as np
 from tinygrad_cnn import kernels
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.errors import ConfigError, ShapeError
-from tinygrad_cnn.ops.reduction import sum
+from tinygrad_cnn.ops.reduction import channel_sum
 from tinygrad_cnn.ops.shape import pad, reshape
 from tinygrad_cnn.ops.windows import SizeLike, check_fits, check_images, floating, per_axis
 
@@ -51,7 +51,7 @@ def conv_weight(x, g, /, *, size, stride, padding, dilation, groups):
 conv.vjp(
     lambda g, _y, _x, w, _b, **k: conv_input(g, w, size=_x.shape[2:], **k),
     lambda g, _y, x, _w, _b, **k: conv_weight(x, g, size=_w.shape[2:], **k),
-    lambda g, _y, _x, _w, _b, **_: sum(g, axis=(0, *range(2, g.ndim))),
+    lambda g, _y, _x, _w, _b, **_: channel_sum(g),
 )
 conv_input.vjp(
     lambda h, _y, _g, w, size, **k: _first(conv(h, w, **k), _g.shape[2:]),

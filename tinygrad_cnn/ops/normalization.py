@@ -24,7 +24,7 @@ from tinygrad_cnn.core.op import op
 from tinygrad_cnn.core.tensor import Tensor, another_name
 from tinygrad_cnn.errors import ConfigError, ShapeError
 from tinygrad_cnn.ops.elementwise import sqrt
-from tinygrad_cnn.ops.reduction import mean
+from tinygrad_cnn.ops.reduction import channel_sum, mean
 from tinygrad_cnn.ops.shape import reshape, tile
 from tinygrad_cnn.ops.windows import floating
 
@@ -76,6 +76,20 @@ batch_norm_train.vjp_joint(
 )
 
 
+@op
+def scale_shift(x, slope, shift, /):
+    """y[n,c,...] = x[n,c,...] slope[c] + shift[c]"""
+    zeros, ones = np.zeros(x.shape[1], x.dtype), np.ones(x.shape[1], x.dtype)
+    return kernels.batch_norm(x, zeros, slope, ones, shift)
+
+
+scale_shift.vjp(
+    lambda g, _y, _x, slope, _shift: g * _per_channel(slope, g.ndim),
+    lambda g, _y, x, _slope, _shift: channel_sum(g * x),
+    lambda g, _y, _x, _slope, _shift: channel_sum(g),
+)
+
+
 def batch_norm(
     x: Any,
     running_mean: np.ndarray | None,
@@ -118,7 +132,7 @@ def batch_norm(
         rstd = 1 / np.sqrt(running_var + eps)
         slope = weight * rstd.astype(x.dtype)
         shift = slope * -running_mean.astype(x.dtype) + bias  # bias last: it may be an array
-        return x * _per_channel(slope, x.ndim) + _per_channel(shift, x.ndim)
+        return scale_shift(x, slope, shift)
     n = x.size // channels if channels else 0
     if n <= 1:
         raise ShapeError(

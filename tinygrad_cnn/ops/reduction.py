@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn import kernels
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.errors import ShapeError
 from tinygrad_cnn.ops.axes import Axis, count, keep_axes, normalize_axes
@@ -19,7 +20,7 @@ from tinygrad_cnn.ops.elementwise import (
     sqrt,
     where,
 )
-from tinygrad_cnn.ops.shape import broadcast_to
+from tinygrad_cnn.ops.shape import broadcast_to, reshape
 
 # A sum and a broadcast are each other's transpose: sum's gradient broadcasts, broadcast_to's sums.
 
@@ -37,6 +38,15 @@ sum.vjp(
         keep_axes(g, axis, _x.shape, keepdims), _x.shape
     )
 )
+
+
+@op
+def channel_sum(x, /):
+    """y[c] = sum of x[:,c] over all axes but the second: the gradient of a bias."""
+    return kernels.channel_sum(x)
+
+
+channel_sum.vjp(lambda g, _y, _x: broadcast_to(reshape(g, (-1,) + (1,) * (_x.ndim - 2)), _x.shape))
 
 
 @op

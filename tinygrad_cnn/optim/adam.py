@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn import kernels
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import ConfigError
-from tinygrad_cnn.optim.optimizer import Optimizer, State, penalized
+from tinygrad_cnn.optim.optimizer import Optimizer, State
 
 
 class _AdaptiveMoments(Optimizer):
@@ -88,9 +88,7 @@ class Adam(_AdaptiveMoments):
         maximize: bool,
     ) -> None:
         """One step, as in the docstring of the class."""
-        a, b = self.scratch(p)
-        g = penalized(g, p, weight_decay, maximize, out=a)
-        p -= _step(g, state, lr, betas, eps, amsgrad, out=b)
+        _step(p, g, state, lr, betas, eps, weight_decay, amsgrad, maximize, decoupled=False)
 
 
 class AdamW(_AdaptiveMoments):
@@ -134,37 +132,26 @@ class AdamW(_AdaptiveMoments):
         maximize: bool,
     ) -> None:
         """One step, as in the docstring of the class."""
-        a, b = self.scratch(p)
-        g = penalized(g, p, 0.0, maximize, out=a)
-        p *= 1 - lr * weight_decay
-        p -= _step(g, state, lr, betas, eps, amsgrad, out=b)
+        _step(p, g, state, lr, betas, eps, weight_decay, amsgrad, maximize, decoupled=True)
 
 
 def _step(
+    p: np.ndarray,
     g: np.ndarray,
     state: State,
     lr: float,
     betas: tuple[float, float],
     eps: float,
+    weight_decay: float,
     amsgrad: bool,
-    out: np.ndarray,
-) -> np.ndarray:
-    """lr m^ / (sqrt(v^) + eps), after g has joined the running means in `state`; in `out`."""
+    maximize: bool,
+    decoupled: bool,
+) -> None:
+    """The step of `p`, and of the running means in `state`."""
     if not state:
         state.update(step=0, exp_avg=np.zeros_like(g), exp_avg_sq=np.zeros_like(g))
-    t = state["step"] = state["step"] + 1
-    m, v = state["exp_avg"], state["exp_avg_sq"]
-    b1, b2 = betas
-    m *= b1  # m = b1 m + (1 - b1) g
-    m += np.multiply(g, 1 - b1, out=out)
-    v *= b2  # v = b2 v + (1 - b2) g^2
-    v += np.multiply(np.square(g, out=out), 1 - b2, out=out)
-    if amsgrad:
-        largest = state.setdefault("max_exp_avg_sq", np.zeros_like(g))
-        v = np.maximum(largest, v, out=largest)
-    root = np.sqrt(v, out=out)  # out = sqrt(v^) + eps
-    root /= math.sqrt(1 - b2**t)
-    root += eps
-    step: np.ndarray = np.divide(m, root, out=out)
-    step *= lr / (1 - b1**t)
-    return step
+    state["step"] += 1
+    g = np.negative(g) if maximize else g
+    m, v, t = state["exp_avg"], state["exp_avg_sq"], state["step"]
+    largest = state.setdefault("max_exp_avg_sq", np.zeros_like(g)) if amsgrad else None
+    kernels.adam_step(p, g, m, v, largest, t, lr, betas, eps, weight_decay, decoupled)

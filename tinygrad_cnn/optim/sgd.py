@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn import kernels
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import ConfigError
-from tinygrad_cnn.optim.optimizer import Optimizer, State, penalized
+from tinygrad_cnn.optim.optimizer import Optimizer, State
 
 
 class SGD(Optimizer):
@@ -74,14 +75,9 @@ class SGD(Optimizer):
         maximize: bool,
     ) -> None:
         """One step, as in the docstring of the class."""
-        a, b = self.scratch(p)
-        g = penalized(g, p, weight_decay, maximize, out=a)
-        if momentum:
-            v = state.get("momentum_buffer")
-            if v is None:
-                v = state["momentum_buffer"] = g.copy()  # v_1 = g_1
-            else:
-                v *= momentum  # v_t = mu v_{t-1} + (1 - dampening) g_t
-                v += np.multiply(g, 1 - dampening, out=b) if dampening else g
-            g = np.add(g, np.multiply(v, momentum, out=b), out=b) if nesterov else v
-        p -= np.multiply(g, lr, out=b)
+        g = np.negative(g) if maximize else g
+        v = state.get("momentum_buffer")
+        if momentum and v is None:
+            v, dampening = state.setdefault("momentum_buffer", np.zeros_like(g)), 0.0  # v_1 = g_1
+        v = v if momentum else None
+        kernels.sgd_step(p, g, v, lr, momentum, dampening, weight_decay, nesterov)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from tinygrad_cnn.kernels.blocked.activation import leaky_relu, leaky_relu_grad
 from tinygrad_cnn.kernels.blocked.convolution import conv, conv_input, conv_weight
 from tinygrad_cnn.kernels.blocked.normalization import batch_norm, batch_norm_grad, batch_stats
+from tinygrad_cnn.kernels.blocked.optimizer import adam_step, sgd_step
 from tinygrad_cnn.kernels.blocked.pooling import (
     max_pool,
     sum_pool,
@@ -19,6 +20,7 @@ from tinygrad_cnn.kernels.blocked.pooling import (
 from tinygrad_cnn.kernels.blocked.resampling import resample
 
 __all__ = [
+    "adam_step",
     "batch_norm",
     "batch_norm_grad",
     "batch_stats",
@@ -29,6 +31,7 @@ __all__ = [
     "leaky_relu_grad",
     "max_pool",
     "resample",
+    "sgd_step",
     "sum_pool",
     "sum_pool_input",
     "window_gather",

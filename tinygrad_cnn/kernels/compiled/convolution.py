@@ -11,12 +11,19 @@ from tinygrad_cnn.kernels.blocked.convolution import phases, same_type, with_bia
 from tinygrad_cnn.kernels.blocked.memory import fresh
 from tinygrad_cnn.kernels.blocked.windows import Where
 from tinygrad_cnn.kernels.compiled import direct, winograd
-from tinygrad_cnn.kernels.compiled.jit import ready, supported
+from tinygrad_cnn.kernels.compiled.jit import ready, supported, whole
 from tinygrad_cnn.kernels.geometry import Array, Ints, conv_output_size
 
 
-def _fits(a: Array, b: Array, dims: int) -> bool:
-    return supported(a, b) and dims <= 2 and bool(a.size and b.size)
+def _fits(x: Ints, w: Ints, y: Ints, groups: int, *options: Ints) -> bool:
+    """Whether images of shape x and y have one or two axes, and fit together through weights w.
+
+    Machine code must not read beyond an array; what does not fit, NumPy refuses.
+    """
+    fits = len(x) == len(w) == len(y) in (3, 4) and groups >= 1 and w[0] % groups == 0
+    fits = fits and (x[0], x[1], y[1]) == (y[0], w[1] * groups, w[0])
+    fits = fits and all(whole(option, len(x) - 2) for option in options)
+    return fits and prod(x) > 0 and prod(w) > 0 and prod(y) > 0
 
 
 def conv(
@@ -31,9 +38,11 @@ def conv(
     """As `reference.conv`, for images of one or two axes."""
     x, w, b = with_bias(x, w, bias)
     out = conv_output_size(x.shape[2:], w.shape[2:], stride, padding, dilation)
-    if not _fits(x, w, len(out)) or not prod(out):
+    y_shape = (x.shape[0], w.shape[0], *out)
+    fits = _fits(x.shape, w.shape, y_shape, groups, stride, padding, dilation)
+    if not (supported(x, w) and fits and b.shape == w.shape[:1]):
         return blocked.conv(x, w, stride, padding, dilation, groups, bias)
-    y = fresh((x.shape[0], w.shape[0], *out), x.dtype)
+    y = fresh(y_shape, x.dtype)
     where = Where(out, w.shape[2:], stride, padding, dilation)
     _correlate(y, y, ready(x), w, ready(b), where, groups)
     return y
@@ -44,9 +53,11 @@ def conv_input(
 ) -> Array:
     """As `reference.conv_input`: a correlation of g for each phase of dx, as in `blocked`."""
     g, w = same_type(g, w)
-    if not _fits(g, w, len(size)) or not prod(size):
+    shape = (g.shape[0], groups * w.shape[1], *size)
+    shapes = (shape, w.shape, g.shape)
+    if not (supported(g, w) and _fits(*shapes, groups, size, stride, padding, dilation)):
         return blocked.conv_input(g, w, size, stride, padding, dilation, groups)
-    dx = fresh((g.shape[0], groups * w.shape[1], *size), g.dtype)
+    dx = fresh(shape, g.dtype)
     if prod(stride) > 1:
         dx.fill(0)  # a stride may leave positions unmet
     g, b = ready(g), np.zeros(dx.shape[1], g.dtype)
@@ -60,7 +71,8 @@ def conv_weight(
 ) -> Array:
     """As `reference.conv_weight`."""
     x, g = same_type(x, g)
-    if not _fits(x, g, len(size)):
+    shapes = (x.shape, (g.shape[1], x.shape[1] // groups, *size), g.shape)
+    if not (supported(x, g) and _fits(*shapes, groups, size, stride, padding, dilation)):
         return blocked.conv_weight(x, g, size, stride, padding, dilation, groups)
     where = Where(g.shape[2:], size, stride, padding, dilation)
     if winograd.fits(x.shape[1], g.shape[1], where, groups):

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
-from tinygrad_cnn.kernels.geometry import Array
+from tinygrad_cnn.kernels.geometry import Array, Ints
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,3 +49,8 @@ def supported(*arrays: Array) -> bool:
     """Whether all are of one dtype, float32 or float64."""
     dtype = arrays[0].dtype
     return dtype in (np.float32, np.float64) and all(a.dtype == dtype for a in arrays)
+
+
+def whole(option: Ints, axes: int) -> bool:
+    """Whether an option has one whole number for each axis."""
+    return len(option) == axes and all(isinstance(each, int) for each in option)

@@ -29,7 +29,9 @@ def _cross_entropy(logits: Array, labels: Array, losses: Array, probabilities: A
 
 def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     """As `reference.softmax_cross_entropy`."""
-    if not supported(logits) or not logits.size:
+    plain = logits.ndim == 2 and labels.shape == logits.shape[:1] and logits.size > 0
+    inside = plain and 0 <= labels.min() <= labels.max() < logits.shape[1]
+    if not (supported(logits) and inside):
         return reference.softmax_cross_entropy(logits, labels)
     losses, probabilities = (
         np.empty(len(logits), logits.dtype),

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from tinygrad_cnn.kernels import blocked
+from tinygrad_cnn.kernels import blocked, reference
 from tinygrad_cnn.kernels.blocked.memory import fresh
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.compiled.jit import jit, jit_sums, ready, supported
@@ -16,6 +16,11 @@ from tinygrad_cnn.kernels.geometry import Array
 def _flat(x: Array) -> Array:
     """(N, C, *S) -> (N, C, S)."""
     return ready(x).reshape(*x.shape[:2], prod(x.shape[2:]))
+
+
+def _per_channel(x: Array, *arrays: Array) -> bool:
+    """Whether each array has one entry for each channel of x."""
+    return all(a.shape == x.shape[1:2] for a in arrays)
 
 
 @jit_sums
@@ -56,6 +61,32 @@ def batch_stats(x: Array) -> tuple[Array, Array]:
     return (m + mean).astype(x.dtype), var.astype(x.dtype)
 
 
+@jit_sums
+def _sum(x: Array, sums: Array, first: int, last: int) -> None:
+    for n in range(first, last):
+        for c in range(x.shape[1]):
+            row, s = x[n, c], x.dtype.type(0)
+            for i in range(len(row)):
+                s += row[i]
+            sums[c] += s
+
+
+def channel_sum(x: Array) -> Array:
+    """As `reference.channel_sum`: a row in x's dtype, the rows in float64."""
+    if not supported(x):
+        return reference.channel_sum(x)
+    source = _flat(x)
+
+    def work(first: int, last: int) -> Array:
+        sums = np.zeros(source.shape[1])
+        _sum(source, sums, first, last)
+        return sums
+
+    parts = share(work, len(x), x.size)
+    total: Array = sum(parts[1:], start=parts[0])
+    return total.astype(x.dtype)
+
+
 @jit
 def _scale(x: Array, a: Array, b: Array, y: Array, first: int, last: int) -> None:
     for n in range(first, last):
@@ -67,7 +98,7 @@ def _scale(x: Array, a: Array, b: Array, y: Array, first: int, last: int) -> Non
 
 def batch_norm(x: Array, mean: Array, rstd: Array, weight: Array, bias: Array) -> Array:
     """As `reference.batch_norm`: y = x * a + b with a = rstd * weight, b = bias - mean * a."""
-    if not supported(x, mean, rstd, weight, bias):
+    if not (supported(x, mean, rstd, weight, bias) and _per_channel(x, mean, rstd, weight, bias)):
         return blocked.batch_norm(x, mean, rstd, weight, bias)
     y = fresh(x.shape, x.dtype)
     source, to = _flat(x), _flat(y)
@@ -110,7 +141,8 @@ def batch_norm_grad(
 
     a = weight * rstd, b = -a * rstd * dweight / M, c = -a * dbias / M - b * mean, M = N*S.
     """
-    if not supported(g, x, mean, rstd, weight) or not x.size:
+    fits = supported(g, x, mean, rstd, weight) and _per_channel(x, mean, rstd, weight)
+    if not (fits and x.size and g.shape == x.shape):
         return blocked.batch_norm_grad(g, x, mean, rstd, weight)
     dx = fresh(x.shape, x.dtype)
     g, x, to = _flat(g), _flat(x), _flat(dx)

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_cnn.kernels import blocked
 from tinygrad_cnn.kernels.blocked.memory import fresh
 from tinygrad_cnn.kernels.blocked.workers import share
-from tinygrad_cnn.kernels.compiled.jit import jit, ready, supported
+from tinygrad_cnn.kernels.compiled.jit import jit, ready, supported, whole
 from tinygrad_cnn.kernels.geometry import Array, Ints, pool_output_size
 from tinygrad_cnn.kernels.reference import argmax_dtype
 
@@ -17,6 +17,10 @@ from tinygrad_cnn.kernels.reference import argmax_dtype
 def _images(x: Array) -> Array:
     """(N, C, H, W) or (N, C, L) -> (N*C, H, W): pooling does not know channels from samples."""
     return ready(x).reshape(prod(x.shape[:2]), *((1, *x.shape[2:]) if x.ndim == 3 else x.shape[2:]))
+
+
+def _fits(x: Array, *options: Ints) -> bool:
+    return x.ndim in (3, 4) and all(whole(option, x.ndim - 2) for option in options)
 
 
 def _two(values: Ints, first: int) -> Ints:
@@ -79,7 +83,7 @@ def max_pool(
     x: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
 ) -> tuple[Array, Array]:
     """As `reference.max_pool`."""
-    if not supported(x) or len(kernel) > 2:
+    if not (supported(x) and _fits(x, kernel, stride, padding, dilation)):
         return blocked.max_pool(x, kernel, stride, padding, dilation, ceil_mode)
     out = pool_output_size(x.shape[2:], kernel, stride, padding, dilation, ceil_mode)
     y = fresh((*x.shape[:2], *out), x.dtype)
@@ -141,7 +145,8 @@ def window_scatter(
     g: Array, argmax: Array, size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
 ) -> Array:
     """As `reference.window_scatter`."""
-    if not supported(g) or len(size) > 2:
+    fits = supported(g) and _fits(g, size, kernel, stride, padding, dilation)
+    if not (fits and g.shape == argmax.shape):
         return blocked.window_scatter(g, argmax, size, kernel, stride, padding, dilation)
     dx = fresh((*g.shape[:2], *size), g.dtype)
     images, chosen, to = _images(g), _images(argmax), _images(dx)
@@ -177,7 +182,8 @@ def _sum_pool(
 
 def sum_pool(x: Array, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: bool) -> Array:
     """As `reference.sum_pool`; large windows overlap in `blocked`'s sums along each axis."""
-    if not supported(x) or len(kernel) > 2 or prod(kernel) > 4 * prod(stride):
+    fits = supported(x) and _fits(x, kernel, stride, padding)
+    if not fits or prod(kernel) > 4 * prod(stride):
         return blocked.sum_pool(x, kernel, stride, padding, ceil_mode)
     ones = (1,) * len(kernel)
     out = pool_output_size(x.shape[2:], kernel, stride, padding, ones, ceil_mode)
@@ -209,7 +215,8 @@ def _sum_pool_input(
 
 def sum_pool_input(g: Array, size: Ints, kernel: Ints, stride: Ints, padding: Ints) -> Array:
     """As `reference.sum_pool_input`; large windows overlap as in `sum_pool`."""
-    if not supported(g) or len(size) > 2 or prod(kernel) > 4 * prod(stride):
+    fits = supported(g) and _fits(g, size, kernel, stride, padding)
+    if not fits or prod(kernel) > 4 * prod(stride):
         return blocked.sum_pool_input(g, size, kernel, stride, padding)
     dx = fresh((*g.shape[:2], *size), g.dtype)
     images, to = _images(g), _images(dx)
