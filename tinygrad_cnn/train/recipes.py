@@ -143,6 +143,15 @@ _NETWORKS = (
     ),
     _study("cnn", "three convolutions, 32 - 64 - 128, pooling after each", models.SimpleCNN),
     _study("residual", "residual blocks of 32, 64 / 2 and 64 channels", models.ResidualCNN),
+    _study(
+        "regularised",
+        "cnn with BatchNorm, dropout, decoupled weight decay, label smoothing",
+        models.SimpleCNN,
+        options={"batch_norm": True, "dropout": 0.3},
+        optimizer="adamw",
+        weight_decay=1e-2,
+        label_smoothing=0.05,
+    ),
     *(
         _study(
             f"kernel-{'+'.join(map(str, kernels))}",
@@ -179,15 +188,6 @@ _NETWORKS = (
             options={"block": block},
         )
         for block in ("basic", "bottleneck", "wide")
-    ),
-    _study(
-        "regularised",
-        "cnn with BatchNorm, dropout, decoupled weight decay, label smoothing",
-        models.SimpleCNN,
-        options={"batch_norm": True, "dropout": 0.3},
-        optimizer="adamw",
-        weight_decay=1e-2,
-        label_smoothing=0.05,
     ),
 )
 
