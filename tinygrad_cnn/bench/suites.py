@@ -37,7 +37,7 @@ CONVOLUTIONS = (
 CHAIN = 200
 SIZES = {"batch": (16, 32, 64, 128, 256), "depth": (2, 4, 8, 16), "image": (16, 24, 32, 48, 64)}
 CHECKED_STEPS, TOLERANCE = 5, 1e-3  # of the losses, relative
-LONGEST_STEP = 20.0  # seconds
+LONGEST_STEP = 8.0  # seconds
 IMPORTED = ("numpy", "tinygrad_cnn", "torch", "jax", "mygrad", "autograd.numpy")
 IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
 
