@@ -10,6 +10,8 @@ READY_DOCS = $(VENV)/.ready-docs
 
 ARGS        ?=
 PYTEST_ARGS ?=
+# One process a core; `make test PARALLEL=` runs in a single one, for a debugger.
+PARALLEL    ?= -n auto --dist worksteal
 ORACLE      ?=
 
 # The first interpreter that is new enough. Running it is the test: a name on the PATH may be a
@@ -38,7 +40,7 @@ train: $(READY)  ## train on the embedded digits; prints where the results lie
 	@command -v tinygrad-cnn >/dev/null || echo "The command     $(BIN)/tinygrad-cnn"
 
 test: $(READY) oracle  ## run the whole test suite
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 lint: $(READY)  ## ruff, mypy and the rule that imports point downward
 	$(BIN)/python -m ruff check .
