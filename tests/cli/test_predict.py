@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from tinygrad_cnn.cli import main
+from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.data import EmbeddedMNIST
 from tinygrad_cnn.models import MnistLeaky
 from tinygrad_cnn.models.images import Images
-from tinygrad_cnn.train import checkpoint, recipe, recipes
+from tinygrad_cnn.train import checkpoint, metrics, predictions, recipe, recipes
 
 Image = pytest.importorskip("PIL.Image")
 Printed = pytest.CaptureFixture[str]
@@ -112,6 +113,16 @@ class TestOneNetwork:
         assert capsys.readouterr().out.splitlines()[-2:] == ["why/so/mine.png", "why/so/mine-2.png"]
         with Image.open("why/so/mine.png") as drawn:
             assert len(np.unique(np.asarray(drawn.convert("RGB")).reshape(-1, 3), axis=0)) > 100
+
+
+def test_the_answer_is_the_mean_over_the_nine_places_within_a_pixel(runs: Path) -> None:
+    (judge,) = predictions.judges([runs / "mnist-leaky-1"])
+    image = EmbeddedMNIST(train=False).images[:1, None]
+    framed = np.pad(image, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    places = [framed[:, :, i : i + 28, j : j + 28] for i in range(3) for j in range(3)]
+    logits = judge.model.eval()(Tensor(np.concatenate(places) / np.float32(255))).data
+    expected = metrics.probabilities(logits).mean(axis=0)
+    np.testing.assert_allclose(predictions.probabilities(judge, image)[0], expected, rtol=1e-5)
 
 
 class TestSeveralNetworks:

@@ -26,8 +26,8 @@ class RandomAffine:
     with x to the right and y down from the centre, so that a > 0 turns clockwise. Drawn uniformly:
     a in +-`degrees`, k in +-`shear` degrees, s in `scale`, both parts of t in +-`translate`
     pixels. d is a smooth random field, each direction with a standard deviation of `bend` pixels:
-    a straight stroke is curved as another hand would. Values between pixels are interpolated
-    bilinearly; outside the image they are zero.
+    a straight stroke is curved as another hand would (1 is much for 28 x 28). Values between
+    pixels are interpolated bilinearly; outside the image they are zero.
 
     Source for d: Simard, Steinkraus, Platt, "Best practices for convolutional neural networks
     applied to visual document analysis", ICDAR 2003, section 2.
