@@ -9,7 +9,8 @@ import pytest
 
 from tests.testing.hard_cases import HARD_RIGHT, HARD_WRONG
 from tests.testing.zoo import RIGHT, WRONG, Specimen
-from tinygrad_cnn.testing import GradientMismatch, gradcheck
+from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.testing import GradientMismatch, gradcheck, gradgradcheck
 from tinygrad_cnn.testing.report import Failure
 
 
@@ -88,3 +89,25 @@ def test_what_cannot_be_told_is_said() -> None:
     report = gradcheck(np.abs, np.zeros(3), vjp=lambda g, x: (g * np.sign(x),))
     assert str(report).startswith("Not judged: ")
     assert report.kinks == ((0, (0,)), (0, (1,)), (0, (2,)))
+
+
+@pytest.mark.parametrize("options", [{"order": 0}, {"directions": 0}, {"at": "corner"}, {"wrt": 3}])
+def test_an_option_that_means_nothing_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        gradcheck(np.sin, np.ones(2), vjp=lambda g, x: (g * np.cos(x),), **options)
+
+
+def test_a_bare_vjp_is_checked_to_first_order_and_the_report_says_so() -> None:
+    report = gradgradcheck(np.sin, np.ones(2), vjp=lambda g, x: (g * np.cos(x),))
+    assert "cannot be differentiated again" in str(report)
+
+
+def test_of_many_elements_the_wrong_one_is_found_among_blocks() -> None:
+    def vjp(g: Any, x: np.ndarray) -> tuple[np.ndarray]:
+        G = 2 * g * x
+        G[123_456] *= 1.001
+        return (G,)
+
+    with pytest.raises(GradientMismatch) as caught:
+        gradcheck(lambda x: (x * x).sum(), np.linspace(1, 2, 200_000), vjp=vjp, directions=1)
+    assert caught.value.elements == ((123_456,),)

@@ -64,6 +64,10 @@ def gradcheck(
     """
     if at not in ("smooth", "kink"):
         raise ConfigError(f'gradcheck: at must be "smooth" or "kink", got {at!r}')
+    if order < 1 or directions < 1:
+        raise ConfigError(
+            f"gradcheck: order and directions are 1 at the least, got {order} and {directions}"
+        )
     subject = Subject(
         f, inputs, vjp=vjp, order=order, directions=directions, at=at, seed=seed, wrt=wrt
     )
