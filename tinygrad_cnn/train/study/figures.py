@@ -32,6 +32,7 @@ def accuracies(groups: dict[str, Group]) -> bytes:
         ax.plot([low, high], [i, i], color=plots.BLUE, linewidth=2, alpha=0.5)
         ax.plot(100 * group.accuracy, i, "o", color=plots.BLUE, markersize=5)
     ax.set_yticks(range(len(ranked)), [g.network for g in ranked], fontsize=plots.SMALL)
+    ax.set_ylim(-0.6, len(ranked) - 0.4)
     ax.set_title("Test accuracy in %, with 95 % intervals", fontsize=10, loc="left")
     return _finished(figure, ax)
 

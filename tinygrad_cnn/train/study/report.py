@@ -194,12 +194,12 @@ def _table(groups: dict[str, Group]) -> Table:
 
 
 def _intervals(groups: dict[str, Group]) -> str:
-    seeds = sorted({len(g.results) for g in groups.values()})
+    several = sorted({len(g.results) for g in groups.values()} - {1})
     how = (
-        "Intervals are Wilson's over the test images: one seed each"
-        if seeds == [1]
-        else f"Intervals are Student's over {' or '.join(map(str, seeds))} seeds, and Wilson's "
-        "over the test images where there is one"
+        f"Intervals are Student's where there are {' or '.join(map(str, several))} seeds, and "
+        "Wilson's over the test images where there is one"
+        if several
+        else "Intervals are Wilson's over the test images: one seed each"
     )
     return (
         f"{how}. FLOP are those of one image forward, a multiply-add counted as two; training and "
