@@ -32,6 +32,12 @@ def _machine(report: Report) -> str:
     return f"```text\n{reports.head(report)}\n```"
 
 
+def _plot(report: Report) -> str:
+    base = reports.baseline([*report.versions])
+    alt = f"Ratio of each side's time to that of {base}, in training and inference"
+    return f"![{alt}](images/{PLOT.name})"
+
+
 def _summary(report: Report) -> str:
     """A line a side: geometric means and worst cases."""
     found = {what: reports.ratios(report, what) for what in ("training", "inference")}
@@ -85,6 +91,7 @@ def _table(rows: list[list[str]]) -> str:
 
 PLACES: dict[str, Callable[[Report], str]] = {
     "machine": _machine,
+    "plot": _plot,
     "summary": _summary,
     "networks": _networks,
     "roofline": _roofline,
