@@ -105,21 +105,25 @@ def fields(groups: dict[str, Group]) -> bytes:
     return plots.png(plots.contact_sheet(images, captions, columns=5))
 
 
-def filters(group: Group, out: Path, source: Source) -> tuple[bytes, bytes]:
-    """First filters of a trained network, and the maps that they give for one test image."""
+def filters(model: Module) -> bytes:
+    """The filters of the first layer of a trained network."""
+    figure = plots.new_figure(7.5, 4.2)
+    plots.filters(insights.first_filters(model), figure.subplots())
+    return plots.png(figure)
+
+
+def maps(model: Module, source: Source) -> bytes:
+    """What the first layer makes of a test image."""
+    _, seen = insights.feature_maps(model, ToFloat()(source.test.images[:1]))
+    figure = plots.new_figure(7.5, 4.2)
+    plots.feature_maps(seen, figure.subplots())
+    return plots.png(figure)
+
+
+def trained(group: Group, out: Path) -> Module:
+    """The network of the group's first seed."""
     r = group.results[0]
-    _, model, _ = run.load(out / f"{r['dataset']}-{r['network']}-{r['seed']}")
-    weights = insights.first_filters(model)
-    shown = weights if weights.shape[1] in (1, 3) else weights[:, :1]
-    low, high = shown.min(), shown.max()
-    shown = (shown - low) / (high - low or 1)
-    captions = [str(i) for i in range(len(shown))]
-    one = plots.png(plots.contact_sheet(shown, captions))
-    image = ToFloat()(source.test.images[:1])
-    _, maps = insights.feature_maps(model, image)
-    whole = np.concatenate([image[:1, :1].mean(axis=1), maps / (np.abs(maps).max() or 1)])
-    names = ["image", *map(str, range(len(maps)))]
-    return one, plots.png(plots.contact_sheet(np.maximum(whole, 0), names))
+    return run.load(out / f"{r['dataset']}-{r['network']}-{r['seed']}")[1]
 
 
 def blocks() -> dict[str, bytes]:

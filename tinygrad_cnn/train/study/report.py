@@ -159,18 +159,18 @@ def _filters(
     group = groups.get("cnn") or groups.get("residual")
     if group is None:
         return []
-    chosen = group
+    model = figures.trained(group, out)
     return [
         Heading("Filters and feature maps", 3),
         picture(
             "filters.png",
             f"The filters of the first layer of {group.network}",
-            lambda: figures.filters(chosen, out, source)[0],
+            lambda: figures.filters(model),
         ),
         picture(
             "maps.png",
-            "A test image, and what each of these filters makes of it",
-            lambda: figures.filters(chosen, out, source)[1],
+            "What each of these filters makes of a test image",
+            lambda: figures.maps(model, source),
         ),
     ]
 
