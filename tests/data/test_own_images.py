@@ -178,6 +178,15 @@ def test_squared_lines_change_nothing(spacing: int, darkness: float) -> None:
     assert np.abs(found(shade * (1 - lines) * on_paper(ink)) - found(on_paper(ink))).mean() < 3
 
 
+@pytest.mark.parametrize("spacing", [30, 70, 110])
+def test_squared_paper_without_a_digit_holds_none(spacing: int) -> None:
+    lines = np.zeros((400, 400))
+    for offset in (7, 8, 9):
+        lines[offset::spacing] = lines[:, offset::spacing] = 0.4
+    with pytest.raises(DataError, match="no digit found: there are only lines across"):
+        found((1 - 0.3 * np.arange(400) / 400) * (1 - lines))
+
+
 def test_light_on_dark_in_uneven_light_is_told_from_dark_on_light() -> None:
     chalk = np.kron(stroke(), np.ones((4, 4)))
     light = 1 - 0.5 * np.arange(400) / 400

@@ -6,23 +6,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_cnn.data.own_images.paper import Ink
-from tinygrad_cnn.errors import require
+from tinygrad_cnn.errors import DataError, require
 
 Mask = NDArray[np.bool_]
 
 EIGHT = np.ones((3, 3), bool)  # neighbours, those across a corner included
 SMALLEST = 0.05  # of the main part: what is smaller is a speck
+CROSSINGS = 8  # of the picture's border by one connected part: more than any digit has
 NEAREST = 0.25  # of the main part's size: what is farther away does not belong to it
 
 
 def digit_mask(ink: Ink) -> Mask:
-    """The pixels of the connected part with the most ink, and of its near and large neighbours."""
+    """The pixels of the connected part with the most ink, and of its near and large neighbours.
+
+    Raises DataError where this part runs out of the picture on all sides: squared lines, no digit.
+    """
     ndimage = require("scipy.ndimage", "train")
     threshold = max(0.4 * ink.level, ink.lines + 0.3 * (ink.level - ink.lines))
     parts, count = ndimage.label(ink.contrast >= threshold, EIGHT)
     surely_ink = ink.contrast >= (threshold + ink.level) / 2  # of lines and shadows, little is
     amounts = np.bincount(parts[surely_ink], minlength=count + 1)
     main = int(amounts.argmax())
+    if _crossings(parts == main) > CROSSINGS:
+        raise DataError(
+            "no digit found: there are only lines across the picture; write with a darker or "
+            "thicker pen, or crop to the digit"
+        )
     away = ndimage.distance_transform_edt(parts != main)
     reach = NEAREST * max(np.ptp(np.nonzero(parts == main), axis=1) + 1)
     nearest = ndimage.minimum(away, parts, range(count + 1))
@@ -30,3 +39,9 @@ def digit_mask(ink: Ink) -> Mask:
     kept[0] = False  # 0 is paper
     mask: Mask = kept[parts]
     return mask
+
+
+def _crossings(mask: Mask) -> int:
+    """How often the mask reaches the border of the picture."""
+    around = np.concatenate([mask[0], mask[1:, -1], mask[-1, -2::-1], mask[-2:0:-1, 0]])
+    return int((around & ~np.roll(around, 1)).sum())
