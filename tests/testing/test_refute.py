@@ -84,6 +84,11 @@ def test_on_a_stair_that_rounding_made_the_slope_of_the_staircase_counts() -> No
     assert read(f, 0.3, 0.0).kind == "wrong"
 
 
+def test_not_a_number_is_refuted_where_f_is_constant() -> None:
+    assert read(np.zeros_like, 1.0, np.nan).kind == "wrong"
+    assert read(np.zeros_like, 1.0, 0.0).kind == "open"
+
+
 def test_a_rise_too_small_to_be_seen_is_not_refuted() -> None:
     assert read(np.tanh, 25.0, 1e-20).kind == "open"
     assert read(lambda x: np.log(1 + x), 1e-18, 1.0).kind == "open"

@@ -16,7 +16,7 @@ from tinygrad_cnn.testing.subject import Arrays, Subject, size_of
 PLACES = 4
 """So many points around x, from each of which f is followed along a line."""
 NEAR = 2.0**-16
-"""How far away they are, relative to x, unless the rounding of f asks for another distance."""
+"""How far away they are, relative to x, where the rounding of f asks for no other distance."""
 NEARER = 2.0**-6
 """The part of this distance at which it is looked again."""
 ZOOMS = 3
@@ -69,9 +69,9 @@ def on_a_kink(
 
     As near to x as the noise of <g, f> allows slopes to be told from others that differ by the gap.
     """
-    near = float(np.clip(2.0**10 * noise / gap, 2.0**-40, 2.0**-4))
+    near = float(np.clip(2.0**10 * noise / gap, 2.0**-40, 2.0**-4)) if gap else NEAR
     far = _spread(slopes_nearby(subject, k, v, g, near))
-    if far < gap / 4:
+    if far <= gap / 4:
         return False
     return _spread(slopes_nearby(subject, k, v, g, NEARER * near)) >= max(gap, far) / 4
 
