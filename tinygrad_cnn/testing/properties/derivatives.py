@@ -49,6 +49,8 @@ def adjointness(subject: Subject) -> Outcome:
     """<g, J v> = <J^T g, v>, where J v is the transpose of the recorded g -> J^T g."""
     rng = subject.rng("adjointness")
     g, vs = subject.upstream(rng), subject.direction(rng)
+    if branches_change(subject, vs):
+        return Outcome(skipped="f has a kink at these inputs")
 
     def sides(xs: Arrays) -> tuple[float, float, float]:
         tangent, G = pull_twice(subject, xs, vs)[len(xs) :], subject.gradient(xs, g)
