@@ -1,18 +1,20 @@
 """Peak memory of a training step, each side in a process of its own.
 
 What the system says that the process holds at most is the one measure that is fair to libraries
-which allocate in different ways. The model, its batch and all imports stand before the first step
-and are not counted.
+which allocate in different ways. The model, its batch and the code (imported, and compiled for two
+images) stand before the first step and are not counted.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from tinygrad_cnn.bench import networks
 from tinygrad_cnn.bench.apart import ApartError, call
-from tinygrad_cnn.bench.opponents import LeftOut, of_name
+from tinygrad_cnn.bench.networks import Network
+from tinygrad_cnn.bench.opponents import LeftOut, Opponent, Training, of_name
 
 STEPS = 3  # momentum exists from the first step on, and reused memory from the second
 STATUS, REFERENCES = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -33,13 +35,18 @@ def main(side: str, network: str, threads: int) -> int:
     chosen = networks.of_name(network)
     opponent = of_name(side)
     with opponent.conditions(threads):
-        training = opponent.training(chosen, networks.weights(chosen), *networks.digits(chosen))
+        _training(opponent, replace(chosen, batch=2)).step()  # imports and compiles what is used
+        training = _training(opponent, chosen)
         before = _kibibytes("VmRSS")
         with suppress(OSError):
             REFERENCES.write_text("5")  # the peak starts anew here
         for _ in range(STEPS):
             training.step()
     return 1024 * (_kibibytes("VmHWM") - before)
+
+
+def _training(opponent: Opponent, network: Network) -> Training:
+    return opponent.training(network, networks.weights(network), *networks.digits(network))
 
 
 def _kibibytes(field: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +141,7 @@ def roofline(report: Report) -> str:
         for (name, what), sides in report.cases("networks").items()
         if what == "training"
     }
-    sides = list(dict.fromkeys(side for case in found.values() for side in case))
+    sides = _in_order(report, found.values())
     ridge = report.ceilings["gflops"] / report.ceilings["gbytes"]
     rows = [
         [
@@ -158,6 +158,12 @@ def roofline(report: Report) -> str:
         f"(below {ridge:.0f}, memory is the ceiling)"
     )
     return note + "\n" + grid([["", "intensity", *map(short, sides)], *rows])
+
+
+def _in_order(report: Report, cases: Iterable[Mapping[str, Result]]) -> list[str]:
+    """The sides that any of the cases has, in the order in which they were asked."""
+    present = {side for case in cases for side in case}
+    return [side for side in report.versions if side in present]
 
 
 def short(side: str) -> str:
@@ -220,7 +226,7 @@ def _summary(report: Report) -> str:
 
 def _convolutions(report: Report) -> str:
     cases = report.cases("convolutions")
-    sides = list(dict.fromkeys(side for found in cases.values() for side in found))
+    sides = _in_order(report, cases.values())
     base = baseline(sides)
     blocks = [f"one convolution and its gradients: {base} in ms, the others in ratios"]
     heading = ["", base, *(side for side in sides if side != base)]
@@ -255,7 +261,7 @@ def _overhead(report: Report) -> str:
 
 def _memory(report: Report) -> str:
     cases = report.cases("memory")
-    sides = list(dict.fromkeys(side for found in cases.values() for side in found))
+    sides = _in_order(report, cases.values())
     rows = [
         [
             side,
@@ -364,7 +370,7 @@ def _panel(ax: Axes, report: Report, what: str) -> None:
     found = {
         case: sides for (case, kind), sides in report.cases("networks").items() if kind == what
     }
-    sides = list(dict.fromkeys(side for case in found.values() for side in case))
+    sides = _in_order(report, found.values())
     base = baseline(sides)
     for i, side in enumerate(name for name in sides if name != base):
         points = [
