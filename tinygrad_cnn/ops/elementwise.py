@@ -68,7 +68,7 @@ def scale(g, d, /):
 
 scale.vjp(
     lambda h, _y, _g, d: scale(h, d),
-    lambda h, _y, g, _d: where(g == 0, 0.0, scale(h, g)),  # where g is 0, y is 0 whatever d is
+    lambda h, _y, g, _d: where((g == 0) & isinf(h), 0.0, scale(h, g)),  # a zero g is zero
 )
 
 
