@@ -220,6 +220,12 @@ def test_every_op_is_found_in_the_registry_by_its_name() -> None:
     assert REGISTRY["tanh"] is tg.tanh
 
 
+def test_an_op_of_ones_own_does_not_take_the_name_of_the_librarys() -> None:
+    made = op(name="tanh")(lambda x: x)
+    assert not made.of_library
+    assert REGISTRY["tanh"] is tg.tanh
+
+
 # -- what a node keeps ----------------------------------------------------------------------------
 
 

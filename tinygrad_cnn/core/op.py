@@ -29,7 +29,7 @@ from tinygrad_cnn.core.tensor import Tensor, wrap
 from tinygrad_cnn.errors import DTypeError, NotDifferentiableError, TinygradError
 
 REGISTRY: dict[str, Op] = {}
-"""Every op that was declared, by name."""
+"""Every op that was declared, by name; of one name the library's own, else the latest."""
 
 VJP = Callable[..., Any]
 _INPUT_KINDS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -54,6 +54,7 @@ class Op:
         self.forward = forward
         self.name = name or forward.__name__
         self.family = forward.__module__.rpartition(".")[2]
+        self.of_library = forward.__module__.partition(".")[0] == __name__.partition(".")[0]
         self.residuals = tuple(residuals)
         self.outputs = outputs
         self.reference = reference
@@ -396,7 +397,9 @@ def op(forward: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
     def declare(function: Callable[..., Any]) -> Op:
         made = Op(function, **options)
-        REGISTRY[made.name] = made
+        known = REGISTRY.get(made.name)
+        if known is None or made.of_library or not known.of_library:
+            REGISTRY[made.name] = made
         return made
 
     return declare if forward is None else declare(forward)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.modes import Observer
-from tinygrad_cnn.core.op import Op
+from tinygrad_cnn.core.op import REGISTRY, Op
 
 Branch = Callable[[list[Any], dict[str, Any], Any], Any]
 """(inputs, static keywords, output) of an op -> an array that changes where the branch changes."""
@@ -72,7 +72,7 @@ def _cut(values: list[Any], _static: dict[str, Any], _y: Any) -> Any:
     return np.where(np.less(values[1], 0), np.sign(values[0]), 2)
 
 
-BRANCHES: dict[str, Branch] = {
+_BY_NAME: dict[str, Branch] = {
     **dict.fromkeys(("relu", "leaky_relu", "elu", "abs", "sign"), _sign(0)),
     **dict.fromkeys(("maximum", "minimum", "nextafter"), _difference),
     **dict.fromkeys(("floor", "ceil", "trunc", "round", "floor_divide"), _output),
@@ -98,9 +98,11 @@ BRANCHES: dict[str, Branch] = {
     "hypot": lambda _values, _static, y: np.equal(y, 0),
     "atan2": _cut,
 }
-"""For each op that is not smooth everywhere, by name: how to read the branch that it took.
 
-An op of your own joins by an entry, e.g. `BRANCHES["my_relu"] = lambda values, static, y: y > 0`.
+BRANCHES: dict[Op, Branch] = {REGISTRY[name]: read for name, read in _BY_NAME.items()}
+"""For each op that is not smooth everywhere: how to read the branch that it took.
+
+An op of your own joins by an entry, e.g. `BRANCHES[my_relu] = lambda values, static, y: y > 0`.
 Without one its kinks are found by the slopes on both sides, which takes more evaluations.
 """
 
@@ -113,7 +115,7 @@ class Witness(Observer):
 
     def after_forward(self, op: Op, values: list[Any], static: dict[str, Any], out: Any) -> None:
         """Note the branch of an op that has one."""
-        read = BRANCHES.get(op.name)
+        read = BRANCHES.get(op)
         if read is not None:
             branch = read(values, static, out)
             parts = branch if isinstance(branch, list | tuple) else [branch]

@@ -15,13 +15,20 @@ import numpy as np
 
 import tinygrad_cnn.ops as ops
 from tinygrad_cnn.core.modes import enable_grad
-from tinygrad_cnn.core.op import REGISTRY
+from tinygrad_cnn.core.op import REGISTRY, Op
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import require
 from tinygrad_cnn.testing import strategies as st
 from tinygrad_cnn.testing.mutants import mistakes
 from tinygrad_cnn.testing.mutants.mutations import MUTATIONS, Mutation
-from tinygrad_cnn.testing.mutants.swapping import Trace, mutate, patched, spoil_bare, swapped
+from tinygrad_cnn.testing.mutants.swapping import (
+    Trace,
+    mutate,
+    named,
+    patched,
+    spoil_bare,
+    swapped,
+)
 
 if TYPE_CHECKING:
     from hypothesis import strategies as hs
@@ -44,7 +51,7 @@ class Mutant:
     """A mistake in one place. `active()` puts it there; `work` is what should find it.
 
     Exactly one of these says what the mistake is:
-    mutation   a Mutation of the VJP of the op's input
+    mutation   a Mutation of the VJP of the op's input; `op` is an Op, or a name in the registry
     rule       another VJP in its place
     body       a wrong function in place of work.f
     sweep      functions in the place of those of core.backward, by name
@@ -53,7 +60,7 @@ class Mutant:
 
     name: str
     work: Work
-    op: str = ""
+    op: Op | str = ""
     input: int = 0
     mutation: Mutation | None = None
     rule: Callable[..., Any] | None = None
@@ -72,7 +79,7 @@ class Mutant:
             with mutate(self.op, self.mutation, self.input) as trace:
                 yield f, options, trace
         elif self.rule is not None:
-            op = REGISTRY[self.op]
+            op = named(self.op, REGISTRY, "op")
             vjps = [self.rule if i == self.input else v for i, v in enumerate(op.vjps)]
             with swapped(op, op.vjp_kind, vjps):
                 yield f, options, trace

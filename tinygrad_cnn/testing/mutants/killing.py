@@ -213,7 +213,7 @@ def mutants_of(body: Callable[..., Any], cases: Sequence[Case], **options: Any) 
             for m in MUTATIONS.values()
         ]
     return [
-        Mutant(f"{op.name}, {_input(op, i)}: {m.name}", work, op.name, i, mutation=m)
+        Mutant(f"{op.name}, {_input(op, i)}: {m.name}", work, op, i, mutation=m)
         for op, i in _rules(body, cases)
         for m in MUTATIONS.values()
         # The sweep copies where it must; whether a shared buffer does harm depends on the graph.
@@ -251,7 +251,7 @@ class _Rules(Observer):
     """Collects the rules that a graph would use: (op, input)."""
 
     def __init__(self) -> None:
-        self.found: dict[tuple[str, int], Op] = {}
+        self.found: dict[tuple[Op, int], None] = {}
 
     def recorded(self, node: Node) -> None:
         """Note the inputs through which a gradient flows."""
@@ -260,7 +260,7 @@ class _Rules(Observer):
             return
         for i, parent in enumerate(node.parents):
             if parent is not None and (op.vjp_kind != "per input" or op.vjps[i] is not None):
-                self.found[op.name, i] = op
+                self.found[op, i] = None
 
 
 def _rules(body: Callable[..., Any], cases: Sequence[Case]) -> list[tuple[Op, int]]:
@@ -268,12 +268,7 @@ def _rules(body: Callable[..., Any], cases: Sequence[Case]) -> list[tuple[Op, in
     with observe(seen), np.errstate(all="ignore"):
         for xs, static in cases:
             body(*(_leaf(x) for x in xs), **static)
-    found = [(op, i) for (_, i), op in seen.found.items()]
-    return [(op, i) for op, i in found if not _is_ours(op)] or found
-
-
-def _is_ours(op: Op) -> bool:
-    return op.forward.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return [(op, i) for op, i in seen.found if not op.of_library] or list(seen.found)
 
 
 def _leaf(x: Any) -> Any:

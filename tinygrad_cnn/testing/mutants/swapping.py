@@ -60,9 +60,9 @@ def mutate(op: Op | str, mutation: Mutation | str, input: int = 0) -> Iterator[T
     >>> x.grad.item()  # cos(0) is 1
     -1.0
     """
-    found: Op = _named(op, REGISTRY, "op")
+    found: Op = named(op, REGISTRY, "op")
     trace = Trace()
-    wrong = _Wrong(_named(mutation, MUTATIONS, "mutation"), input, trace)
+    wrong = _Wrong(named(mutation, MUTATIONS, "mutation"), input, trace)
     with swapped(found, found.vjp_kind, _spoiled(found, wrong)):
         yield trace
 
@@ -74,7 +74,8 @@ def spoil_bare(
     return _Wrong(mutation, input, trace).bare(vjp)
 
 
-def _named(value: Any, table: Any, what: str) -> Any:
+def named(value: Any, table: Any, what: str) -> Any:
+    """The entry of the table, if `value` is a name; else what it is."""
     if not isinstance(value, str):
         return value
     if value not in table:
