@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import shlex
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def _plan(arguments: argparse.Namespace, data: dict[str, sources.Source]) -> Pla
                 "began it, or begin another one in a folder of its own by --out"
             )
         return plan
-    tell = (lambda line: None) if arguments.quiet else print
+    tell = (lambda line: None) if arguments.quiet else functools.partial(print, flush=True)
     plan = planning.make(data, networks, budget, tell)
     arguments.out.mkdir(parents=True, exist_ok=True)
     planning.save(plan, path)

@@ -116,8 +116,8 @@ def make(
     """Measure a step of each network on each data set, and fit as much as possible in."""
     step = {}
     for dataset, source in sources.items():
+        tell(f"measuring a step of each network on {dataset}")
         for network in networks:
-            tell(f"measuring a step of {network} on {dataset}")
             step[dataset, network] = seconds_per_image(network, source)
     return fit(sources, networks, budget, step)
 
