@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
+import numpy as np
 import pytest
 
+import tinygrad_cnn as tg
 from tinygrad_cnn.testing import PROPERTIES, GradientMismatch, check_all
 from tinygrad_cnn.testing.mutants import MUTANTS, draw
 
@@ -48,3 +51,28 @@ def test_the_property_alone_notices_and_says_what_it_is(name: str) -> None:
                     alone.append(str(error))
     assert alone
     assert words in alone[0]
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "vjp"),
+    [
+        (tg.sqrt, [0.0, 4.0], None),
+        (lambda x: x**1.5, [0.0, 4.0], None),
+        (lambda x: tg.sqrt(tg.sum(x * x)), [0.0, 0.0, 0.0], None),
+        (np.sqrt, [0.0, 4.0], lambda g, x: (g / (2 * np.sqrt(x)),)),
+    ],
+    ids=["sqrt", "power", "norm", "vjp="],
+)
+def test_at_the_edge_of_its_domain_no_right_gradient_is_accused(f: Any, x: Any, vjp: Any) -> None:
+    check_all(f, np.array(x), vjp=vjp)
+
+
+def test_beside_an_infinite_element_a_wrong_one_is_seen() -> None:
+    def forgets_g(g: Any, x: Any) -> tuple[Any]:
+        G = g / (2 * np.sqrt(x))
+        G[1] = 0.25
+        return (G,)
+
+    with pytest.raises(GradientMismatch) as caught:
+        check_all(np.sqrt, np.array([0.0, 4.0]), vjp=forgets_g, properties=["linearity"])
+    assert caught.value.element == (1,)

@@ -56,13 +56,12 @@ def adjointness(subject: Subject) -> Outcome:
         tangent, G = pull_twice(subject, xs, vs)[len(xs) :], subject.gradient(xs, g)
         return inner(G, vs), inner([g], [flat(tangent)]), terms_of(G, vs)
 
-    must_be_one_number(
+    return must_be_one_number(
         subject,
         "adjointness",
         "<J^T g, v> differs from <g, J v>, computed by the recorded gradient's own gradient",
         sides,
     )
-    return HOLDS
 
 
 @prop(bare=False, order=2)
@@ -78,13 +77,12 @@ def symmetry(subject: Subject) -> Outcome:
         Hv, Hw = pull_twice(subject, xs, vs)[:n], pull_twice(subject, xs, ws)[:n]
         return inner(Hv, ws), inner(Hw, vs), terms_of(Hv, ws) + terms_of(Hw, vs)
 
-    must_be_one_number(
+    return must_be_one_number(
         subject,
         "symmetry",
         "the Hessian of <g, f> is not symmetric: <w, H v> differs from <v, H w>",
         sides,
     )
-    return HOLDS
 
 
 @prop()

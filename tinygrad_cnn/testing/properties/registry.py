@@ -27,6 +27,7 @@ def prop(*, bare: bool = True, order: int = 1) -> Callable[[Property], Property]
 
     def register(check: Property) -> Property:
         @wraps(check)
+        @np.errstate(all="ignore")  # gradients may be infinite
         def guarded(subject: Subject) -> Outcome:
             why = _does_not_apply(subject, bare, order)
             return Outcome(skipped=why) if why else check(subject)
