@@ -76,3 +76,14 @@ def test_beside_an_infinite_element_a_wrong_one_is_seen() -> None:
     with pytest.raises(GradientMismatch) as caught:
         check_all(np.sqrt, np.array([0.0, 4.0]), vjp=forgets_g, properties=["linearity"])
     assert caught.value.element == (1,)
+
+
+def test_a_bare_vjp_is_judged_in_the_dtypes_that_are_given() -> None:
+    def share(g: Any, x: Any) -> tuple[Any]:
+        ties = x == x.max()
+        return (g * ties / ties.sum(),)  # an int64 in it: double precision for float32
+
+    x = np.array([1.0, 3.0, 2.0])
+    check_all(np.max, x, vjp=share)
+    with pytest.raises(GradientMismatch, match="is float32"):
+        check_all(np.max, x.astype(np.float32), vjp=share)

@@ -181,6 +181,7 @@ ROUGH_EXP = Work(lambda x: _in_float32(ops.exp, x), st.arrays())
 ROUGH_PRODUCT = Work(lambda a, b: _in_float32(ops.multiply, a, b), st.tuples_of_one_shape(2))
 FIRST_ORDER_SUM = Work(ops.add, st.broadcastable(2), {"order": 1})
 BARE = Work(np.multiply, st.tuples_of_one_shape(2))
+BARE_SINGLE = Work(np.multiply, BARE.cases.map(lambda xs: tuple(x.astype(np.float32) for x in xs)))
 
 
 def _bare(g: Any, a: Any, b: Any) -> tuple[Any, Any]:
@@ -345,6 +346,11 @@ MUTANTS: tuple[Mutant, ...] = (
             "writes into the upstream gradient",
         )
     ),
-    Mutant("vjp=: float64", BARE, mutation=Mutation("float64", _double_precision), vjp=_bare),
+    Mutant(
+        "vjp=: float64",
+        BARE_SINGLE,
+        mutation=Mutation("float64", _double_precision),
+        vjp=_bare,
+    ),
 )
 """Every one of them is killed within 100 cases, whatever the seed."""
