@@ -10,7 +10,7 @@ import pytest
 from tests.testing.hard_cases import HARD_RIGHT, HARD_WRONG
 from tests.testing.zoo import RIGHT, WRONG, Specimen
 from tinygrad_cnn.errors import ConfigError
-from tinygrad_cnn.testing import GradientMismatch, gradcheck, gradgradcheck
+from tinygrad_cnn.testing import GradientMismatch, check_all, gradcheck, gradgradcheck
 from tinygrad_cnn.testing.report import Failure
 
 
@@ -91,10 +91,45 @@ def test_what_cannot_be_told_is_said() -> None:
     assert report.kinks == ((0, (0,)), (0, (1,)), (0, (2,)))
 
 
-@pytest.mark.parametrize("options", [{"order": 0}, {"directions": 0}, {"at": "corner"}, {"wrt": 3}])
-def test_an_option_that_means_nothing_is_refused(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("check", [gradcheck, check_all])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"order": 0}, {"order": "2"}, {"directions": 0}, {"at": "corner"}, {"wrt": 3}),
+        *({"seed": -1}, {"seed": None}, {"vjp": 3}),
+    ],
+    ids=str,
+)
+def test_an_option_that_means_nothing_is_refused(check: Any, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
-        gradcheck(np.sin, np.ones(2), vjp=lambda g, x: (g * np.cos(x),), **options)
+        check(np.sin, np.ones(2), **{"vjp": lambda g, x: (g * np.cos(x),), **options})
+
+
+@pytest.mark.parametrize("check", [gradcheck, check_all])
+@pytest.mark.parametrize(
+    ("f", "inputs", "advice"),
+    [
+        (lambda x: None, (np.ones(2),), "f returned nothing that holds floats, but NoneType"),
+        (np.argmax, (np.ones(2),), "but int64"),
+        (np.square, (np.array([1, 2]),), "pass floats"),
+        (lambda: 1.0, (), "no input holds floats"),
+    ],
+)
+def test_where_there_is_nothing_to_compare_nothing_passes(
+    check: Any, f: Any, inputs: Any, advice: str
+) -> None:
+    with pytest.raises(ConfigError, match=advice):
+        check(f, *inputs, vjp=lambda g, *inputs: inputs)
+
+
+def test_finite_outputs_are_judged_beside_others() -> None:
+    x = np.array([-1.0, 2.0, 0.0])
+    report = gradcheck(np.log, x, vjp=lambda g, x: (g / x,))
+    assert report.checks
+    assert "2 of 3 outputs, which are not finite" in report.skipped
+    with pytest.raises(GradientMismatch) as caught:
+        check_all(np.log, x, vjp=lambda g, x: (-g / x,))
+    assert caught.value.elements == ((1,),)
 
 
 def test_a_bare_vjp_is_checked_to_first_order_and_the_report_says_so() -> None:
@@ -111,3 +146,42 @@ def test_of_many_elements_the_wrong_one_is_found_among_blocks() -> None:
     with pytest.raises(GradientMismatch) as caught:
         gradcheck(lambda x: (x * x).sum(), np.linspace(1, 2, 200_000), vjp=vjp, directions=1)
     assert caught.value.elements == ((123_456,),)
+
+
+def doubles_its_input(g: Any, x: Any) -> tuple[Any]:
+    x *= 2
+    return (g * x,)
+
+
+def clears_its_upstream(g: Any, x: Any) -> tuple[Any]:
+    G = 2 * g * x
+    g *= 0
+    return (G,)
+
+
+BUFFER = np.empty(4)
+
+
+def returns_its_buffer(g: Any, x: Any) -> tuple[Any]:
+    return (np.multiply(2 * g, x, out=BUFFER),)
+
+
+@pytest.mark.parametrize(
+    ("vjp", "words"),
+    [
+        (doubles_its_input, "writes into input 0"),
+        (clears_its_upstream, "writes into upstream gradient 0"),
+        (returns_its_buffer, "changed when the VJP was called again"),
+    ],
+)
+def test_a_right_gradient_that_spoils_the_next_one_is_refused(vjp: Any, words: str) -> None:
+    with pytest.raises(GradientMismatch, match=words):
+        gradcheck(np.square, np.arange(1.0, 5.0), vjp=vjp)
+
+
+def test_of_a_complex_gradient_the_conjugate_is_told() -> None:
+    z = np.array([1 + 2j, 0.5 - 1j])
+    assert gradcheck(np.square, z, vjp=lambda g, z: (2 * g * z,)).checks
+    with pytest.raises(GradientMismatch) as caught:
+        gradcheck(np.square, z, vjp=lambda g, z: (2 * g * np.conj(z),))
+    assert any("it is the conjugate" in hint for hint in caught.value.hints)

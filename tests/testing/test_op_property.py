@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import strategies as hs
 
 import tinygrad_cnn as tg
 from tinygrad_cnn.core.op import Op
@@ -124,6 +125,26 @@ def test_of_two_ops_of_one_name_the_one_that_the_body_runs_is_mutated() -> None:
 
     with pytest.raises(AssertionError, match="wrong gradients pass"):
         tame()
+
+
+def test_mutants_without_any_effect_fail_the_test() -> None:
+    @op_property(inputs=SMALL, mutants=True, examples=5)
+    def constant(x: Any) -> Any:
+        return tg.Tensor(np.ones(3))
+
+    @op_property(inputs=hs.just(np.zeros(0)), mutants=True, examples=5)
+    def empty(x: Any) -> Any:
+        return right(x)
+
+    for check in (constant, empty):
+        with pytest.raises(AssertionError, match="no gradient flows through the body"):
+            check()
+
+
+@pytest.mark.parametrize("options", [{"examples": 0}, {"at": "corner"}, {"order": 3}])
+def test_an_option_that_means_nothing_is_refused(options: Any) -> None:
+    with pytest.raises(ConfigError):
+        op_property(inputs=SMALL, **options)(right)()
 
 
 def test_what_is_no_input_is_refused_with_advice() -> None:

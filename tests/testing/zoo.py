@@ -334,7 +334,6 @@ RIGHT = [
     # -- forms of inputs and outputs
     Specimen("a number", np.exp, lambda g, x: (g * np.exp(x),), fixed(0.7)),
     Specimen("no elements", np.sin, lambda g, x: (g * np.cos(x),), fixed(np.zeros((0, 3)))),
-    Specimen("integers alone", lambda i: i * 2, lambda g, i: (None,), fixed(np.arange(3))),
     Specimen(
         "rows of a table",
         lambda w, i: w[i],

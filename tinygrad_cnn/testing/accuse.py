@@ -176,7 +176,8 @@ class Search:
         G = self.judge.gradient(other)[given.k]
         outputs = subject.outputs[0].shape
         constant = bool(np.array_equal(G, given.G, equal_nan=True))
-        return hints(Evidence(given.G, self.numeric, self.tolerance, outputs, constant))
+        mirrored = np.conj(self.judge.gradient(np.conj(given.g))[given.k])
+        return hints(Evidence(given.G, self.numeric, self.tolerance, outputs, constant, mirrored))
 
 
 # -- Taylor's test --------------------------------------------------------------------------------

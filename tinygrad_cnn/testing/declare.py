@@ -59,7 +59,7 @@ def op_property(
     reference: Callable[..., Any] | None = None,
     order: int = 2,
     directions: int = 1,
-    properties: Iterable[str] | None = None,
+    properties: str | Iterable[str] | None = None,
     batched: bool | Sequence[int] | None = None,
     at: str = "smooth",
     vjp: Callable[..., Any] | None = None,
@@ -88,6 +88,8 @@ def op_property(
     ...     return tg.tanh(x)
     >>> test_tanh()
     """
+    if isinstance(properties, str):
+        properties = [properties]
     options: dict[str, Any] = {
         "properties": None if properties is None else list(properties),
         "order": order,
@@ -98,6 +100,8 @@ def op_property(
     }
     chosen = profile()
     count = chosen.examples if examples is None else examples
+    if count < 1:
+        raise ConfigError(f"op_property: examples must be 1 or more, got {count}")
 
     def declare(body: Callable[..., Any]) -> Callable[[], None]:
         @_named_after(body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -16,6 +16,7 @@ class Evidence:
     tolerance  how far the two may be apart; inf where the right value is not known (at a kink)
     outputs    the shape of f's first output
     constant   whether the gradient is the same for another upstream gradient
+    mirrored   the conjugate of the gradient for the conjugate of the upstream gradient
     """
 
     analytic: np.ndarray
@@ -23,6 +24,7 @@ class Evidence:
     tolerance: np.ndarray
     outputs: tuple[int, ...]
     constant: bool
+    mirrored: np.ndarray
 
     @property
     def wrong(self) -> np.ndarray:
@@ -88,6 +90,12 @@ def _about_factor(n: int, inverse: bool, negative: bool, e: Evidence) -> str:
     about = f"; {n} is {' and '.join(named[:2])}" if named else ""
     kind = "a mean in place of a sum" if inverse else "a sum in place of a mean, or counted twice"
     return f"a factor {factor}" + (f": {kind}{about}" if about or inverse else about)
+
+
+def _conjugate(e: Evidence) -> Iterator[str]:
+    right = replace(e, analytic=e.mirrored)
+    if np.iscomplexobj(e.numeric) and right.looks_like(e.numeric):
+        yield "it is the conjugate: the slope along v is Re sum(G v), where G is not conjugated"
 
 
 def _transposed(e: Evidence) -> Iterator[str]:
@@ -170,6 +178,7 @@ TELLS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     _nothing,
     _upstream,
     _factor,
+    _conjugate,
     _transposed,
     _exchanged,
     _moved,

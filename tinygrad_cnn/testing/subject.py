@@ -75,6 +75,34 @@ class Subject:
     wrt: int | Sequence[int] | None = None
     parent: Subject | None = None
 
+    def __post_init__(self) -> None:
+        if self.at not in ("smooth", "kink"):
+            raise ConfigError(f'at must be "smooth" or "kink", got {self.at!r}')
+        least = {"order": 1, "directions": 1, "seed": 0}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < low:
+                raise ConfigError(f"{name} must be a whole number from {low} on, got {value!r}")
+        for name in ("f", "vjp", "reference"):
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                raise ConfigError(f"{name} must be a function, got {value!r:.60}")
+
+    def must_have_a_gradient(self) -> None:
+        """ConfigError where there is nothing to differentiate, or nothing that depends on it."""
+        if not self.places:
+            raise ConfigError(
+                "no input holds floats, so that there is no gradient to check; pass floats: "
+                "np.array([1.0, 2.0])"
+            )
+        result = self.run(copies_of(self.xs))
+        if not float_leaves(result):
+            kinds = {type(y).__name__ for y in flatten_tree(result)[0]} or {type(result).__name__}
+            raise ConfigError(
+                f"f returned nothing that holds floats, but {', '.join(sorted(kinds))}: return "
+                f"what its gradient is the gradient of"
+            )
+
     @property
     def root(self) -> Subject:
         """The subject that the user gave; this one may be its derivative."""
@@ -178,12 +206,20 @@ class Subject:
     def value(self, xs: Sequence[np.ndarray]) -> Value:
         """f at xs, flattened, with its branches."""
         witness = Witness()
-        assert self.draws in (False, True)  # found out before anybody watches
+        _ = self.draws  # found out before anybody watches
         with observe(witness):
             ys = float_outputs(self.run(copies_of(xs)))
         y = flat(ys)
         shapes = tuple(a.shape for a in ys)
-        return Value(y, (shapes, np.isfinite(y).tobytes(), *witness.branches))
+        branches = (shapes, np.isfinite(y).tobytes(), *witness.branches)
+        if y.shape == self.finite.shape and not self.finite.all():
+            y = np.where(self.finite, y, 0.0)
+        return Value(y, branches)
+
+    @cached_property
+    def finite(self) -> np.ndarray:
+        """Which outputs are finite at the inputs; the others have no slope, and count as 0."""
+        return np.asarray(np.isfinite(flat(self.outputs)))
 
     @cached_property
     def base(self) -> Value:
@@ -315,8 +351,8 @@ class Subject:
         return np.random.default_rng([self.seed, *purpose.encode()])
 
     def upstream(self, rng: np.random.Generator) -> np.ndarray:
-        """A random g, its size for each output the inverse of the output's."""
-        parts = [_spread(rng, y) / size_of(y) for y in self.outputs]
+        """A random g, its size for each output the inverse of the output's; 0 if not finite."""
+        parts = [np.where(np.isfinite(y), _spread(rng, y) / size_of(y), 0.0) for y in self.outputs]
         return flat(self.split(flat(parts)))
 
     def upstream_of_each(self, rng: np.random.Generator) -> np.ndarray | None:

@@ -188,10 +188,17 @@ def must_be_killed(body: Callable[..., Any], cases: Sequence[Case], **options: A
     """Make every gradient in `body` wrong in every way; AssertionError names those that pass.
 
     The ops are those that the body records and that are none of the library's; where there are no
-    such, the library's. A mutant without any effect on these cases is no survivor.
+    such, the library's. A mutant without any effect on these cases is no survivor; but where none
+    has any, the test shows nothing.
     """
     found = mutants_of(body, cases, **options)
-    lives = [mutant.name for mutant in found if _survives(mutant, cases)]
+    fates = {mutant.name: _fate(mutant, cases) for mutant in found}
+    if not {"killed", "survives"} & set(fates.values()):
+        raise AssertionError(
+            f"no wrong gradient has any effect on this test: in its {len(cases)} cases no gradient "
+            f"flows through the body, or through nothing but empty arrays"
+        )
+    lives = [name for name, fate in fates.items() if fate == "survives"]
     if lives:
         raise AssertionError(
             f"{len(lives)} of {len(found)} wrong gradients pass this test:\n"
@@ -229,8 +236,8 @@ SLOW = ("directional_derivative", "second_order")
 """The properties that take many runs of f, most of them to explain a failure."""
 
 
-def _survives(mutant: Mutant, cases: Sequence[Case]) -> bool:
-    """Whether it changes something, and no property notices; the quick ones are asked first."""
+def _fate(mutant: Mutant, cases: Sequence[Case]) -> str:
+    """One of "killed", "survives" and "harmless"; the quick properties are asked first."""
     harmful = False
     with mutant.active() as (f, options, trace):
         names = options.get("properties") or list(PROPERTIES)
@@ -239,12 +246,12 @@ def _survives(mutant: Mutant, cases: Sequence[Case]) -> bool:
         for case in cases:
             trace.changed = False
             if violated(f, case, quick):
-                return False
+                return "killed"
             if trace.changed or not quick["properties"]:
                 if any(violated(f, case, one) for one in slow):
-                    return False
+                    return "killed"
                 harmful |= trace.changed
-    return harmful
+    return "survives" if harmful else "harmless"
 
 
 class _Rules(Observer):

@@ -24,7 +24,7 @@ __all__ = ["PROPERTIES", "Property", "check_all", "derivatives", "graphs", "memo
 def check_all(
     f: Callable[..., Any],
     *inputs: Any,
-    properties: Iterable[str] | None = None,
+    properties: str | Iterable[str] | None = None,
     batched: bool | Sequence[int] | None = None,
     seed: int = 0,
     order: int = 2,
@@ -36,7 +36,7 @@ def check_all(
 ) -> PropertyReport:
     """Check every property of f's gradient at these inputs; a report, or GradientMismatch.
 
-    properties  names from PROPERTIES; all of them unless given
+    properties  names from PROPERTIES, or one; all of them unless given
     batched     False: the first axis is no batch, whatever it looks like; True, or the positions of
                 the inputs that have one: it must be. Unless given, f's values decide
     reference   a function that must give the same values and, if it takes Tensors, gradients
@@ -46,12 +46,16 @@ def check_all(
     >>> bool(check_all(tg.tanh, np.array([[0.5, 2.0]])))
     True
     """
+    if isinstance(properties, str):
+        properties = [properties]
     names = list(PROPERTIES) if properties is None else list(properties)
     unknown = [name for name in names if name not in PROPERTIES]
     if unknown:
         raise ConfigError(
             f"check_all: no property {unknown[0]!r}; there are {', '.join(PROPERTIES)}"
         )
+    if order not in (1, 2):
+        raise ConfigError(f"check_all: order is 1 or 2, got {order!r}; gradcheck takes higher ones")
     subject = Subject(
         f,
         inputs,
@@ -64,6 +68,7 @@ def check_all(
         seed=seed,
         wrt=wrt,
     )
+    subject.must_have_a_gradient()
     outcomes: dict[str, Outcome] = {}
     failures: list[GradientMismatch] = []
     for name in names:

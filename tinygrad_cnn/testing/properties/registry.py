@@ -19,17 +19,20 @@ PROPERTIES: dict[str, Property] = {}
 HOLDS = Outcome()
 
 
-def prop(*, bare: bool = True, order: int = 1) -> Callable[[Property], Property]:
+def prop(
+    *, bare: bool = True, order: int = 1, finite: bool = True
+) -> Callable[[Property], Property]:
     """Put a property into PROPERTIES; where it does not apply it says so.
 
-    bare: whether it applies to a bare vjp=; order: the order of derivatives that it needs.
+    bare: whether it applies to a bare vjp=; order: the order of derivatives that it needs;
+    finite: whether it needs outputs that are all finite.
     """
 
     def register(check: Property) -> Property:
         @wraps(check)
         @np.errstate(all="ignore")  # gradients may be infinite
         def guarded(subject: Subject) -> Outcome:
-            why = _does_not_apply(subject, bare, order)
+            why = _does_not_apply(subject, bare, order, finite)
             return Outcome(skipped=why) if why else check(subject)
 
         PROPERTIES[check.__name__] = guarded
@@ -38,15 +41,15 @@ def prop(*, bare: bool = True, order: int = 1) -> Callable[[Property], Property]
     return register
 
 
-def _does_not_apply(subject: Subject, bare: bool, order: int) -> str:
+def _does_not_apply(subject: Subject, bare: bool, order: int, finite: bool) -> str:
     if subject.vjp is not None and not bare:
         return "a bare vjp= records nothing"
     if order > subject.order:
         return f"order={subject.order}"
     if not any(x.size for x in subject.xs):
-        return "there are no float inputs with elements"
-    if not subject.base.y.size:
-        return "f has no float output with elements"
-    if not np.isfinite(subject.base.y).all():
+        return "the inputs have no elements"
+    if not subject.finite.size:
+        return "the outputs have no elements"
+    if finite and not subject.finite.all():
         return "f is not finite at these inputs"
     return ""
