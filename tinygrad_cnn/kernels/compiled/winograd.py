@@ -41,7 +41,7 @@ from tinygrad_cnn.kernels.compiled.tile import VECTOR_BYTES, WIDE, elementwise, 
 from tinygrad_cnn.kernels.geometry import Array, Ints
 
 FEWEST = 16  # channels and filters, below which the transforms cost more than they save
-TOGETHER = 96  # tiles at a time, at least, forward
+TOGETHER = 144  # tiles at a time, at least, forward
 SUMMED = 256  # tiles at a time, at least, for the gradient of the weights
 WORK_PER_ACCESS = 96  # multiplications of the plain sum in the time of an elementwise access
 
@@ -127,6 +127,16 @@ def _lay_out(
 
 
 @jit
+def _plane(channels: int, wide: int, x: Array) -> int:
+    """The size of one of the 36 matrices.
+
+    A vector more than it holds, or rows of 4 KiB would lay all 36 into the same few lines of the
+    cache.
+    """
+    return channels * wide + lanes(x)
+
+
+@jit
 def _transform_input(
     x: Array,
     start: int,
@@ -147,8 +157,8 @@ def _transform_input(
         for r in range(6):
             _rows_of_input(lines, 4 * r * wide, 24 * wide, halfway, r * wide, 6 * wide, vectors)
         for s in range(6):
-            to = (s * C + c) * wide
-            _columns_of_input(halfway, 6 * s * wide, wide, V, to, 6 * C * wide, vectors)
+            to, pitch = s * _plane(C, wide, x) + c * wide, 6 * _plane(C, wide, x)
+            _columns_of_input(halfway, 6 * s * wide, wide, V, to, pitch, vectors)
 
 
 @jit
@@ -169,8 +179,8 @@ def _transform_slope(
         for r in range(4):
             _rows_of_slope(lines, 4 * r * wide, 0, halfway, r * wide, 4 * wide, vectors)
         for s in range(6):
-            to = (s * F + f) * wide
-            _columns_of_slope(halfway, 4 * s * wide, wide, W, to, 6 * F * wide, vectors)
+            to, pitch = s * _plane(F, wide, g) + f * wide, 6 * _plane(F, wide, g)
+            _columns_of_slope(halfway, 4 * s * wide, wide, W, to, pitch, vectors)
 
 
 @jit
@@ -190,8 +200,8 @@ def _transform_output(
     flat, vectors = y.reshape(-1), wide // lanes(y)
     for f in range(F):
         for s in range(6):
-            source = (s * F + f) * wide
-            _columns_of_output(M, source, 6 * F * wide, halfway, s * wide, 6 * wide, vectors)
+            source, pitch = s * _plane(F, wide, y) + f * wide, 6 * _plane(F, wide, y)
+            _columns_of_output(M, source, pitch, halfway, s * wide, 6 * wide, vectors)
         for r in range(4):
             _rows_of_output(halfway, 6 * r * wide, wide, lines, 4 * r * wide, 0, vectors)
         for n in range(samples):
@@ -226,13 +236,11 @@ def _correlate(
         _transform_input(x, start, samples, before, tiles, lines, halfway, V, wide)
         places = np.arange(C) * wide
         for e in range(36):
-            f = 0
+            f, source = 0, e * _plane(C, wide, x)
             while f < F:
                 rows = height(F - f)
-                to = (e * F + f) * wide
-                correlate_rows(
-                    rows, V, e * C * wide, places, U, e * size + f * C, M, to, wide, wide
-                )
+                to = e * _plane(F, wide, x) + f * wide
+                correlate_rows(rows, V, source, places, U, e * size + f * C, M, to, wide, wide)
                 f += rows
         _transform_output(M, bias, y, start, samples, tiles, halfway, lines, wide)
 
@@ -268,8 +276,8 @@ def correlate(y: Array, x: Array, w: Array, b: Array, where: Where) -> None:
             *(x, U, size, b, y, where.before, tiles, together),
             workspace("lines", (48 * wide,), x.dtype),
             workspace("halfway", (36 * wide,), x.dtype),
-            workspace("V", (36 * C * wide,), x.dtype),
-            workspace("M", (36 * F * wide,), x.dtype),
+            workspace("V", (36 * _plane(C, wide, x),), x.dtype),
+            workspace("M", (36 * _plane(F, wide, x),), x.dtype),
             *(first, last),
         )
 
@@ -334,11 +342,11 @@ def _sum_products(
         places = np.arange((C + WIDE - 1) // WIDE * WIDE) % C * wide
         at = 0
         for e in range(36):
-            f = 0
+            f, source = 0, e * _plane(C, wide, x)
             while f < F:
                 rows = height(F - f)
                 at = inner_rows(
-                    *(rows, W, (e * F + f) * wide, 0, wide, V, e * C * wide, 0),
+                    *(rows, W, e * _plane(F, wide, g) + f * wide, 0, wide, V, source, 0),
                     *(places, 1, wide, sums, at),
                 )
                 f += rows
@@ -356,8 +364,8 @@ def weight_gradient(x: Array, g: Array, where: Where) -> Array:
             *(x, g, where.before, tiles, together),
             workspace("lines", (48 * wide,), x.dtype),
             workspace("halfway", (36 * wide,), x.dtype),
-            workspace("V", (36 * C * wide,), x.dtype),
-            workspace("M", (36 * F * wide,), x.dtype),
+            workspace("V", (36 * _plane(C, wide, x),), x.dtype),
+            workspace("M", (36 * _plane(F, wide, x),), x.dtype),
             *(sums, first, last),
         )
         return sums
