@@ -87,3 +87,18 @@ def test_a_bare_vjp_is_judged_in_the_dtypes_that_are_given() -> None:
     check_all(np.max, x, vjp=share)
     with pytest.raises(GradientMismatch, match="is float32"):
         check_all(np.max, x.astype(np.float32), vjp=share)
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (lambda x: x, [1.0, 2.0]),
+        (lambda x: (x, 2 * x), [1.0, 2.0]),
+        (lambda x: (x - tg.mean(x)) / tg.sqrt(tg.var(x) + 1e-5), [0.015625]),
+        (lambda x: 300 * x - x * 300, [0.015625, 3.0]),
+    ],
+    ids=["identity", "identity and more", "layer norm of one", "terms that cancel"],
+)
+def test_a_right_function_is_accused_of_nothing(f: Any, x: list[float]) -> None:
+    for seed in range(4):
+        check_all(f, np.array(x), seed=seed)

@@ -98,12 +98,13 @@ class Probe:
 
     def _scales(self) -> Iterator[float]:
         """Each about twice the one before; round numbers would march in step with rounding."""
-        if not self.here:
-            yield from (m * self.unit for m in MINUTE)
         own = 4 * self.subject.eps_in * abs(self.here)
-        smallest = max(own or 2.0**-60 * self.unit, 2.0**-1000)
-        count = int(math.log2(REACH * max(1.0, self.unit) / smallest)) + 1
-        yield from (smallest * 2.0**k * (0.9 + 0.2 * (k * GOLDEN % 1)) for k in range(count))
+        smallest = max(own or 2.0**-60 * min(1.0, self.unit), 2.0**-1000)
+        if not self.here:
+            yield from (m * self.unit for m in MINUTE if m * self.unit < smallest)
+        count = int(math.log2(REACH * max(1.0, self.unit)) - math.log2(smallest)) + 1
+        for k in range(count):
+            yield math.ldexp(smallest * (0.9 + 0.2 * (k * GOLDEN % 1)), k)
 
     def _exact(self, t: float) -> float:
         """A step near t between two floating-point numbers."""

@@ -84,17 +84,21 @@ def _through_one_leaf(subject: Subject, xs: Arrays, i: int, j: int, g: np.ndarra
 
 def _compare_diamond(subject: Subject, g: np.ndarray) -> None:
     """L = <g, y + y> + <g, f(x)> + <c, x> has the gradient 3 J^T g + c."""
-    rng = subject.rng("diamond")
-    cs = subject.direction(rng)
-    with blaming(subject, "accumulation"):
-        one = subject.gradient(subject.xs, g)
-        leaves, ys = subject.record(subject.xs)
+    cs = subject.direction(subject.rng("diamond"))
+    gs = subject.split(g)
+    n, m = len(cs), len(gs)
+
+    def diamond(values: Arrays) -> Arrays:
+        xs, gs, cs = values[:n], values[n : n + m], values[n + m :]
+        leaves, ys = subject.record(xs)
         args = subject.arguments(leaves)
         again = float_leaves(subject.isolated(lambda: subject.f(*args)))
         doubled = [y + y if isinstance(y, Tensor) else y for y in ys]
-        gs = subject.split(g)
-        roots = [*doubled, *again, *leaves]
-        found = subject.sweep(leaves, roots, [*gs, *gs, *cs])
+        return subject.sweep(leaves, [*doubled, *again, *leaves], [*gs, *gs, *cs])
+
+    values = [*subject.xs, *gs, *cs]  # all of them bring rounding in
+    with blaming(subject, "accumulation"):
+        one, found = subject.gradient(subject.xs, g), diamond(values)
     expected = [3 * G + c for G, c in zip(one, cs, strict=True)]
     must_agree(
         subject,
@@ -102,8 +106,9 @@ def _compare_diamond(subject: Subject, g: np.ndarray) -> None:
         "the gradient of <g, y + y> + <g, f(x)> + <c, x>, y = f(x), is not 3 J^T g + c",
         found,
         expected,
-        lambda xs: subject.gradient(xs, g),
+        diamond,
         [np.abs(3 * G) + np.abs(c) for G, c in zip(one, cs, strict=True)],
+        at=values,
     )
 
 
@@ -150,10 +155,13 @@ def nothing_recorded(subject: Subject) -> Outcome:
     args = subject.arguments(leaves)
     with no_grad(), observe(counter):
         ys = float_leaves(subject.isolated(lambda: subject.f(*args)))
-    if counter.nodes or any(isinstance(y, Tensor) and y.requires_grad for y in ys):
+    if counter.nodes:
         raise mismatch(
             subject, "nothing_recorded", f"under no_grad() {counter.nodes} nodes were recorded"
         )
+    made = [y for y in ys if isinstance(y, Tensor) and not any(y is x for x in leaves)]
+    if any(y.requires_grad for y in made):
+        raise mismatch(subject, "nothing_recorded", "under no_grad() an output requires a gradient")
     must_be_equal(subject, "nothing_recorded", "under no_grad()", float_outputs(ys))
     return HOLDS
 
