@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tinygrad_cnn as tg
 from tests.testing.hard_cases import HARD_RIGHT, HARD_WRONG
 from tests.testing.zoo import RIGHT, WRONG, Specimen
 from tinygrad_cnn.errors import ConfigError
@@ -185,3 +186,33 @@ def test_of_a_complex_gradient_the_conjugate_is_told() -> None:
     with pytest.raises(GradientMismatch) as caught:
         gradcheck(np.square, z, vjp=lambda g, z: (2 * g * np.conj(z),))
     assert any("it is the conjugate" in hint for hint in caught.value.hints)
+
+
+@pytest.mark.parametrize("reduce", [np.asarray, np.sum], ids=["each", "sum"])
+@pytest.mark.parametrize("steep", [1e-8, 1e-6, 1e-3])
+def test_beside_a_steep_element_of_many_a_wrong_one_is_found(reduce: Any, steep: float) -> None:
+    def vjp(g: Any, x: np.ndarray) -> tuple[np.ndarray]:
+        G = -g / x**2
+        G[7] *= 1.01
+        return (G,)
+
+    x = np.linspace(1, 2, 24)
+    x[3] = steep
+    gradcheck(lambda x: reduce(1 / x), x, vjp=lambda g, x: (-g / x**2,))
+    with pytest.raises(GradientMismatch) as caught:
+        gradcheck(lambda x: reduce(1 / x), x, vjp=vjp)
+    assert caught.value.elements == ((7,),)
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (tg.tanh, [0.0, 2.1419441080390423e173, 2.1419441080390423e173]),
+        (tg.sigmoid, [3.689348814741928e19, 0.0]),
+        (tg.relu, [4.189e-101, 1.696e223]),
+        (tg.softplus, [4.189e-101, 1.696e223]),
+    ],
+)
+def test_beside_huge_elements_no_small_one_is_accused(f: Any, x: list[float]) -> None:
+    for seed in range(4):
+        gradcheck(f, np.array(x), seed=seed)

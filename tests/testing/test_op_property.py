@@ -48,6 +48,17 @@ def test_a_wrong_op_fails_and_the_smallest_case_is_shown() -> None:
     assert any("array([0.125])" in note for note in caught.value.__notes__)
 
 
+def test_of_two_ways_to_fail_one_is_raised_by_itself() -> None:
+    @op_property(inputs=SMALL, examples=50)
+    def check(x: Any) -> Any:
+        if x.shape == (2,):
+            raise KeyError
+        return wrong(x)
+
+    with pytest.raises((GradientMismatch, KeyError)):
+        check()
+
+
 def test_the_test_bears_the_name_and_the_words_of_its_body() -> None:
     @op_property(inputs=SMALL)
     def test_of_mine(x: Any) -> Any:

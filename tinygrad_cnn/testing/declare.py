@@ -142,6 +142,7 @@ def _settings(chosen: Profile, examples: int) -> Any:
         phases=[phase for phase in hypothesis.Phase if phase is not explain],
         max_examples=examples,
         deadline=None,
+        report_multiple_bugs=False,  # together they would be an ExceptionGroup, no AssertionError
         suppress_health_check=[hypothesis.HealthCheck.too_slow],
         **(always if chosen.repeatable else {}),
     )

@@ -27,6 +27,8 @@ ROUNDS = 32
 """So many times elements are excluded, and the rest compared again."""
 FEW = 16
 """Up to so many elements of an input are compared one by one, too."""
+SEEN = 2.0**10
+"""An element is seen in a sum if that part of what it adds is more than the sum's tolerance."""
 
 
 def gradcheck(
@@ -180,9 +182,35 @@ class _Comparison:
         """Every input moves along a random direction, and, where they are few, every element."""
         gradients = self.judge.gradient(g)
         for k, v in enumerate(self.subject.direction(rng)):
-            self._compare(f"{self.subject.label(k)}, {what}", k, v, g, gradients)
+            label = f"{self.subject.label(k)}, {what}"
+            check = self._compare(label, k, v, g, gradients)
+            if each and self.elements and v.size > FEW:
+                self._hidden(label, k, v, g, gradients, check)
         if each and self.elements:
             self._elements(g, gradients)
+
+    def _hidden(
+        self,
+        what: str,
+        k: int,
+        v: np.ndarray,
+        g: np.ndarray,
+        gradients: Arrays,
+        check: Check | None,
+    ) -> None:
+        """What is too small to be seen beside the steepest elements is compared without them."""
+        terms = np.abs(gradients[k] * v)
+        for _ in range(ROUNDS):
+            if check is None:
+                return
+            seen = (terms > SEEN * check.tolerance) & (v != 0)
+            v = np.where(seen, 0.0, v).astype(v.dtype)
+            if not seen.any() or not v.any():
+                break
+            check = self._compare(f"{what}, smaller elements", k, v, g, gradients)
+        unseen = np.count_nonzero(terms[v != 0])
+        if unseen:
+            self.skipped.append(f"{what}: {unseen} elements are too small to be seen beside others")
 
     def _elements(self, g: np.ndarray, gradients: Arrays) -> None:
         """Each element by itself, where they are few: the tiny ones hide behind the large."""
@@ -199,7 +227,9 @@ class _Comparison:
             if each:
                 self.checks.append(max(each, key=lambda check: check.margin))
 
-    def _compare(self, what: str, k: int, v: np.ndarray, g: np.ndarray, gradients: Arrays) -> None:
+    def _compare(
+        self, what: str, k: int, v: np.ndarray, g: np.ndarray, gradients: Arrays
+    ) -> Check | None:
         """Compare along v, without the elements at which nothing can be told."""
         infinite = ~np.isfinite(gradients[k])
         if infinite.any():
@@ -209,12 +239,13 @@ class _Comparison:
             v = self._without(k, v)
             known = len(self.excluded[k])
             if not v.any():
-                return
+                return None
             check = self._check(Claim(what, k, self.judge.line(k, v), g, gradients[k]))
             if check is not None:
                 self.checks.append(check)
             if check is not None or len(self.excluded[k]) == known:
-                return
+                return check
+        return None
 
     def _check(self, claim: Claim) -> Check | None:
         """The comparison, if it came out right; GradientMismatch if an element is wrong.
