@@ -33,7 +33,7 @@ def test_a_clear_lead_is_a_lead() -> None:
     assert "**cnn** recognises most, 99.00%" in text
     assert "ahead of every other network by more than chance explains" in text
     assert "cnn against dense: +4.00%" in text
-    assert "for 4 times the work" in text
+    assert "for 4 times the work and the same number of parameters" in text
 
 
 def test_a_lead_the_other_way_is_told_the_other_way() -> None:

@@ -183,13 +183,22 @@ def differ(a: Group, b: Group) -> bool:
 def _against(a: Group, b: Group) -> str:
     change = b.accuracy - a.accuracy
     errors = abs(change) / math.sqrt(a.variance + b.variance or 1e-12)
-    cost = b.mean("flop") / a.mean("flop") if a.mean("flop") else math.nan
-    size = b.mean("parameters") / a.mean("parameters")
+    doubt = "" if differ(a, b) else ", no sure difference"
+    work = _times(b.mean("flop") / (a.mean("flop") or math.nan), "work")
+    size = _times(b.mean("parameters") / a.mean("parameters"), "number of parameters")
     return (
-        f"{b.network} against {a.network}: {change:+.2%} ({errors:.1f} standard errors"
-        f"{'' if differ(a, b) else ', no sure difference'}), for {cost:.2g} times the work and "
-        f"{size:.2g} times the parameters."
+        f"{b.network} against {a.network}: {change:+.2%} ({errors:.1f} standard errors{doubt}), "
+        f"for {work} and {size}."
     )
+
+
+def _times(ratio: float, what: str) -> str:
+    """A ratio in words.
+
+    >>> _times(1.004, "work"), _times(14.0, "work")
+    ('the same work', '14 times the work')
+    """
+    return f"the same {what}" if abs(ratio - 1) < 0.05 else f"{ratio:.2g} times the {what}"
 
 
 def _evenness(group: Group) -> float:
