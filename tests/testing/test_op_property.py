@@ -48,6 +48,48 @@ def test_a_wrong_op_fails_and_the_smallest_case_is_shown() -> None:
     assert any("array([0.125])" in note for note in caught.value.__notes__)
 
 
+def test_of_a_product_with_a_wrong_gradient_the_case_that_shows_where_is_kept() -> None:
+    product = Op(lambda a, b: a @ b, name="product").vjp(
+        lambda g, _y, a, b: tg.matmul(g, b),  # b is not transposed
+        lambda g, _y, a, b: tg.matmul(tg.matrix_transpose(a), g),
+    )
+
+    @op_property(inputs=hs.tuples(st.arrays((2, 2)), st.arrays((2, 2))), examples=25)
+    def check(a: Any, b: Any) -> Any:
+        return product(a, b)
+
+    with pytest.raises(GradientMismatch) as caught:
+        check()
+    assert caught.value.input == 0
+    assert caught.value.element is not None
+    assert caught.value.where.endswith("with respect to a")
+
+
+def test_what_is_wrong_at_no_element_fails_all_the_same() -> None:
+    kept = []
+
+    @op_property(inputs=SMALL, examples=5)
+    def check(x: Any) -> Any:
+        kept.append(right(x))
+        return kept[-1]
+
+    with pytest.raises(GradientMismatch, match="graph_freed"):
+        check()
+
+
+def test_a_method_is_refused_with_advice() -> None:
+    with pytest.raises(ConfigError, match="write a function outside of the class"):
+
+        class TestSomething:
+            @op_property(inputs=SMALL)
+            def test_method(self, x: Any) -> Any:
+                return right(x)
+
+    @op_property(inputs=SMALL)
+    def local(self: Any) -> Any:
+        return right(self)
+
+
 def test_of_two_ways_to_fail_one_is_raised_by_itself() -> None:
     @op_property(inputs=SMALL, examples=50)
     def check(x: Any) -> Any:

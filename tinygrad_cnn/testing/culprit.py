@@ -31,7 +31,7 @@ def definition(subject: Subject, name: str, place: int | None) -> str:
     calls = _calls(subject.root)
     ops = list({id(op): op for op, _, _ in calls}.values())
     if len(ops) == 1:
-        return _place_in(ops[0], place if place is not None and place < 2**30 else 0)
+        return _place_in(ops[0], place)
     if name not in ("directional_derivative", "second_order") or not ops:
         return f"{location(subject.root.f)}, the function under test"
     for op, values, static in calls:
@@ -59,11 +59,13 @@ def location(function: Any) -> str:
     return f"{shown}:{code.co_firstlineno}"
 
 
-def _place_in(op: Op, i: int) -> str:
-    """The VJP of an op's i-th input."""
+def _place_in(op: Op, i: int | None) -> str:
+    """The VJP of an op's i-th input; the op, where it is not known which input it is."""
     if op.reference is not None and not op.vjp_kind:
         return f"{location(op.reference)}, the reference of op {op.name}"
-    if not op.vjps:
+    if i is None and len(op.vjps) == 1:
+        i = 0
+    if i is None or not op.vjps:
         return f"{location(op.forward)}, op {op.name}"
     vjp = op.vjps[min(i, len(op.vjps) - 1)]
     which = f" with respect to {op.inputs[i]}" if i < len(op.inputs) > 1 else ""

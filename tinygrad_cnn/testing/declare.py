@@ -9,15 +9,17 @@ pytest collects it; hypothesis draws the cases, and shrinks the one that fails; 
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tinygrad_cnn.errors import ConfigError, require
 from tinygrad_cnn.testing import mutants as mutant
 from tinygrad_cnn.testing.properties import check_all
+from tinygrad_cnn.testing.report import GradientMismatch
 
 if TYPE_CHECKING:
     import hypothesis
@@ -104,34 +106,59 @@ def op_property(
         raise ConfigError(f"op_property: examples must be 1 or more, got {count}")
 
     def declare(body: Callable[..., Any]) -> Callable[[], None]:
+        _must_be_a_function(body)
+        unlocated: list[GradientMismatch] = []
+
+        def look_for(anywhere: bool) -> Callable[[], None]:
+            @_named_after(body)
+            def check(case: Any) -> None:
+                xs, static = mutant.as_case(case)
+                try:
+                    report = check_all(
+                        _bound(body, static),
+                        *xs,
+                        reference=_bound(reference, static),
+                        vjp=_bound(vjp, static),
+                        **options,
+                    )
+                except GradientMismatch as error:
+                    if anywhere or error.failure.element is not None:
+                        raise
+                    unlocated.append(error)
+                else:
+                    if report.rejected:
+                        hypothesis.reject()
+
+            test: Callable[[], None] = hypothesis.given(case=inputs)(check)
+            return cast("Callable[[], None]", _settings(chosen, count)(test))
+
+        located, any_failure = look_for(anywhere=False), look_for(anywhere=True)
+
         @_named_after(body)
-        def check(case: Any) -> None:
-            xs, static = mutant.as_case(case)
-            report = check_all(
-                _bound(body, static),
-                *xs,
-                reference=_bound(reference, static),
-                vjp=_bound(vjp, static),
-                **options,
-            )
-            if report.rejected:
-                hypothesis.reject()
+        def test() -> None:
+            unlocated.clear()
+            located()
+            if unlocated:  # the simplest case of all is often too simple to say where
+                any_failure()
+                raise unlocated[0]
+            if mutants:
+                cases = mutant.draw(inputs, count, seed=0)
+                mutant.must_be_killed(body, cases, reference=reference, vjp=vjp, **options)
 
-        test: Callable[[], None] = hypothesis.given(case=inputs)(check)
-        test = _settings(chosen, count)(test)
-        if not mutants:
-            return test
-
-        @_named_after(body)
-        def with_mutants() -> None:
-            test()
-            cases = mutant.draw(inputs, count, seed=0)
-            mutant.must_be_killed(body, cases, reference=reference, vjp=vjp, **options)
-
-        renamed: Callable[[], None] = with_mutants
+        renamed: Callable[[], None] = test
         return renamed
 
     return declare
+
+
+def _must_be_a_function(body: Callable[..., Any]) -> None:
+    inside = getattr(body, "__qualname__", "").rpartition(".")[0]
+    first = next(iter(inspect.signature(body).parameters), "")
+    if inside and not inside.endswith("<locals>") and first == "self":
+        raise ConfigError(
+            f"op_property: {body.__qualname__} is a method, and its self would be the first input; "
+            f"write a function outside of the class"
+        )
 
 
 def _settings(chosen: Profile, examples: int) -> Any:
