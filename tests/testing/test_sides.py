@@ -114,3 +114,30 @@ def test_a_jump_has_no_subgradient_and_is_not_judged() -> None:
 
 def test_the_kink_of_a_second_derivative_is_tested_too() -> None:
     assert gradcheck(lambda x: tg.relu(x) * x, a(0, 1, -1), at="kink", order=2)
+
+
+@pytest.mark.parametrize(
+    ("f", "n", "said"),
+    [
+        (lambda x: np.maximum(x[0], np.zeros(64)), 1, ()),
+        (lambda x: np.maximum(x[0], np.zeros(65)), 1, ("outputs beyond the first 64 of 65",)),
+        (lambda x: x[:1], 5, ("input 0: elements beyond the first 4 of 5",)),
+    ],
+)
+def test_at_a_kink_what_was_not_looked_at_is_said(
+    f: Any, n: int, said: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tinygrad_cnn.testing.sides.SEARCHED", 4)
+
+    def vjp(g: Any, x: Any) -> tuple[Any]:
+        G = np.zeros(n)
+        G[0] = g.sum()
+        return (G,)
+
+    assert gradcheck(f, np.zeros(n), vjp=vjp, at="kink").skipped == said
+
+
+def test_where_there_is_no_kink_a_wrong_gradient_is_called_one() -> None:
+    with pytest.raises(GradientMismatch) as caught:
+        gradcheck(np.sin, np.ones(2), vjp=lambda g, x: (-g * np.cos(x),), at="kink")
+    assert caught.value.verdict.startswith("wrong gradient")

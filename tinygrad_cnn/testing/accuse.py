@@ -33,7 +33,7 @@ def accuse(search: Search) -> GradientMismatch:
         subject,
         judge.name,
         f"{_what(subject, k)} is wrong at {list(where)}"
-        + (f" and {len(wrong) - 1} more elements" if len(wrong) > 1 else ""),
+        + (f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""),
         input=subject.places[k],
         element=where,
         elements=tuple(element(subject.xs[k], i) for i in wrong),
@@ -67,7 +67,9 @@ def not_between(
         analytic=value,
         numeric=min(max(value, low), high),
         uncertainty=tolerance / size,
-        verdict="kink: a subgradient lies between the slopes from the two sides",
+        verdict="wrong gradient: f has one slope there, from both sides"
+        if high - low <= tolerance / size
+        else "kink: a subgradient lies between the slopes from the two sides",
         evidence=tuple(
             f"slope from the {name} {side.value / size:.9g} ± {side.error / size:.1e}"
             for name, side in zip(("left", "right"), sides, strict=True)

@@ -18,7 +18,7 @@ from tinygrad_cnn.testing.accuse import Search, accuse
 from tinygrad_cnn.testing.blame import mismatch
 from tinygrad_cnn.testing.judge import Claim, Judge, unit
 from tinygrad_cnn.testing.report import Check, GradientReport
-from tinygrad_cnn.testing.sides import compare_sides
+from tinygrad_cnn.testing.sides import compare_sides, unseen
 from tinygrad_cnn.testing.subject import Arrays, Subject, element
 
 __tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
@@ -136,6 +136,7 @@ class _Comparison:
             self._must_be_a_function()
             if self.subject.at == "kink":
                 self.checks += compare_sides(self.judge)
+                self.skipped += unseen(self.judge)
             else:
                 self._directions()
         return GradientReport(

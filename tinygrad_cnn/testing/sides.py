@@ -34,6 +34,17 @@ def compare_sides(judge: Judge) -> list[Check]:
     return list(closest.values())
 
 
+def unseen(judge: Judge) -> list[str]:
+    """What compare_sides leaves out, of many outputs or elements."""
+    subject, n = judge.subject, judge.subject.base.y.size
+    outputs = [f"outputs beyond the first {FEW_OUTPUTS} of {n}"] if n > FEW_OUTPUTS else []
+    return outputs + [
+        f"{subject.label(k)}: elements beyond the first {SEARCHED} of {x.size}"
+        for k, x in enumerate(subject.xs)
+        if x.size > SEARCHED
+    ]
+
+
 def _claims(judge: Judge) -> Iterator[tuple[Claim, int | None]]:
     """(a row of the Jacobian along a line, the element that moves along it or None for all)"""
     rows = _rows(judge)
