@@ -31,7 +31,7 @@ else:
 __tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
 
 Case = tuple[tuple[Any, ...], dict[str, Any]]
-LOOKED_ON = 5
+LOOKED_ON = 20
 """After a mutant's death by one property, so many cases are tried for another that kills it."""
 
 
