@@ -262,7 +262,9 @@ class _Comparison:
             raise accuse(search)
         self._exclude(claim.k, search.open)
         if not search.open:
-            self.skipped.append(f"{claim.what}: a difference that no element stands out with")
+            self.skipped.append(
+                f"{claim.what}: its slope is not known well enough, and no element alone is wrong"
+            )
         return None
 
     # -- what cannot be told ----------------------------------------------------------------------

@@ -288,8 +288,7 @@ def _same_code(source: str, function: FunctionType) -> bool:
     code = compile(f"({source})", "<lambda>", "eval")
     inner = [c for c in code.co_consts if hasattr(c, "co_code")]
     return any(
-        {*c.co_names, *c.co_freevars}
-        == {*function.__code__.co_names, *function.__code__.co_freevars}
+        _free(c) == _free(function.__code__)
         and c.co_varnames == function.__code__.co_varnames
         and _constants(c) == _constants(function.__code__)
         for c in inner

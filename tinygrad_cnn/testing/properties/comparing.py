@@ -198,7 +198,7 @@ def failure_at(
 
 def must_agree_values(subject: Subject, name: str, summary: str, ys: Arrays) -> None:
     """The outputs are f's, up to rounding."""
-    _, wanted = subject.base, subject.outputs
+    wanted = subject.outputs
     eps = max(subject.eps_in, *(float(np.finfo(y.dtype).eps) for y in ys))
     allowed = [256 * eps * float(np.abs(y).max(initial=0.0)) for y in wanted]
     if all(within(a, b, t).all() for a, b, t in zip(ys, wanted, allowed, strict=True)):
@@ -213,11 +213,11 @@ def must_agree_values(subject: Subject, name: str, summary: str, ys: Arrays) -> 
         inside = within(a, b, t)
         if not inside.all():
             i = int(np.argmax(~inside))
+            ours, theirs = (y.reshape(-1)[i].item() for y in (b, a))
             raise mismatch(
                 subject,
                 name,
-                f"{summary}: output {j} at {list(element(a, i))} is {b.reshape(-1)[i]!r} by f, "
-                f"{a.reshape(-1)[i]!r} there",
+                f"{summary}: output {j} at {list(element(a, i))} is {ours} by f, {theirs} there",
             )
 
 
