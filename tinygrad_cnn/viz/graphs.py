@@ -198,8 +198,8 @@ def graph(
     record     what viz.record() measured; inside of its block, and after it, found by itself
     legend     whether to explain the picture below it
     title      a line above it
-    max_nodes  a larger picture, gradients not counted, is collapsed until it is smaller, and says so
-               on top
+    max_nodes  a larger picture, gradients not counted, is collapsed until it is smaller, and says
+               so on top
     engine     "dot", "graphviz-pure", or "auto": the first of them that is installed
 
     >>> import numpy as np, tinygrad_cnn as tg
