@@ -57,7 +57,7 @@ class Adam(_AdaptiveMoments):
     >>> w = tg.nn.Parameter([1.0, -2.0])
     >>> (w**3).sum().backward()
     >>> tg.optim.Adam([w], lr=0.5).step()
-    >>> w.tolist()  # the first step is lr * sign(g)
+    >>> [round(value, 6) for value in w.tolist()]  # the first step is lr * sign(g)
     [0.5, -2.5]
     """
 

@@ -60,6 +60,7 @@ _BY_NAME: dict[str, Callable[[Shapes, int, Mapping[str, Any]], int]] = {
     "log_softmax": lambda s, size, _: 5 * size,
     "softmax_cross_entropy": lambda s, size, _: 5 * math.prod(s["logits"]),
     "batch_norm_train": lambda s, size, _: 4 * size,  # (x - mean) rstd weight + bias
+    "scale_shift": lambda s, size, _: 2 * size,
     # those of models.custom
     "conv_by_columns": lambda s, size, _: 2 * size * math.prod(s["w"][1:]),
     "squeeze_excite": lambda s, size, _: 2 * size + 4 * s["x"][0] * math.prod(s["a"]),
