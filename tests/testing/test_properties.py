@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.testing import PROPERTIES, GradientMismatch, check_all
+from tinygrad_cnn.errors import NotDifferentiableError
+from tinygrad_cnn.testing import PROPERTIES, GradientMismatch, check_all, gradcheck
 from tinygrad_cnn.testing.mutants import MUTANTS, draw
 
 ALONE = {
@@ -102,3 +103,23 @@ def test_a_bare_vjp_is_judged_in_the_dtypes_that_are_given() -> None:
 def test_a_right_function_is_accused_of_nothing(f: Any, x: list[float]) -> None:
     for seed in range(4):
         check_all(f, np.array(x), seed=seed)
+
+
+DEPENDENT = np.array([[1.0, 2.0], [2.0, 4.0], [0.0, 0.0]])
+
+
+def test_where_an_op_says_that_it_has_no_derivative_nothing_is_judged() -> None:
+    def basis(x: Any) -> Any:
+        return tg.linalg.qr(x).Q
+
+    assert "linearly dependent" in gradcheck(basis, DEPENDENT).rejected
+    assert "linearly dependent" in check_all(basis, DEPENDENT).rejected
+    assert not check_all(basis, DEPENDENT + np.eye(3, 2)).rejected
+
+
+def test_an_op_that_says_so_everywhere_is_not_excused() -> None:
+    def refuses(g: Any, x: Any) -> Any:
+        raise NotDifferentiableError("sin has no derivative")
+
+    with pytest.raises(GradientMismatch, match="has no derivative"):
+        gradcheck(np.sin, np.ones(2), vjp=refuses)

@@ -7,6 +7,8 @@ from functools import wraps
 
 import numpy as np
 
+from tinygrad_cnn.errors import NotDifferentiableError
+from tinygrad_cnn.testing.blame import differentiable_nearby
 from tinygrad_cnn.testing.report import Outcome
 from tinygrad_cnn.testing.subject import Subject
 
@@ -33,7 +35,14 @@ def prop(
         @np.errstate(all="ignore")  # gradients may be infinite
         def guarded(subject: Subject) -> Outcome:
             why = _does_not_apply(subject, bare, order, finite)
-            return Outcome(skipped=why) if why else check(subject)
+            if why:
+                return Outcome(skipped=why)
+            try:
+                return check(subject)
+            except NotDifferentiableError as error:
+                if not differentiable_nearby(subject):
+                    raise
+                return Outcome(skipped=str(error))
 
         PROPERTIES[check.__name__] = guarded
         return guarded
