@@ -2,6 +2,6 @@
 
 import sys
 
-from tinygrad_cnn.cli import main
+from _tinygrad_cnn_command import main
 
 sys.exit(main())

@@ -155,12 +155,16 @@ class TestRecipe:
     def test_values_that_cannot_be(self, setting: str, said: str, capsys: Printed) -> None:
         assert said in refused(capsys, "train", "--set", setting)
 
-    def test_unknown_option(self, capsys: Printed) -> None:
+    def test_unknown_option_names_the_nearest(self, capsys: Printed) -> None:
         line = refused(capsys, "train", "--epoch", "3")
-        assert "--epoch (see `tinygrad-cnn train --help`)" in line
+        assert "no option --epoch; did you mean --epochs? (see `tinygrad-cnn train --help`)" in line
 
-    def test_unknown_command(self, capsys: Printed) -> None:
-        assert "'trane'" in refused(capsys, "trane")
+    def test_unknown_command_names_the_nearest(self, capsys: Printed) -> None:
+        assert "no command 'trane'; did you mean train?" in refused(capsys, "trane")
+
+    def test_a_word_too_many(self, capsys: Printed) -> None:
+        line = refused(capsys, "train", "mnist-csv", "mnist-leaky")
+        assert "one argument too many: 'mnist-leaky'" in line
 
 
 class TestWeights:

@@ -80,10 +80,12 @@ class TestTrain:
         assert any(a[name].tobytes() != c[name].tobytes() for name in a)
 
     def test_settings_are_changed_by_flag_and_by_name(self, digits: Path) -> None:
-        changes = ["--lr=0.02", "--set", "momentum=0.5", "--set", "clip_grad_norm=none"]
-        main(["train", "--epochs=1", "--quiet", f"--data-dir={digits}", *changes])
+        changes = ["--lr=0.02", "--set", "momentum=0.5", "--clip-grad-norm=none"]
+        options = ["--set", "negative_slope=0.1"]
+        main(["train", "--epochs=1", "--quiet", f"--data-dir={digits}", *changes, *options])
         recipe = json.loads(Path("runs/mnist-leaky-1/config.json").read_text())["recipe"]
         assert (recipe["lr"], recipe["momentum"], recipe["clip_grad_norm"]) == (0.02, 0.5, None)
+        assert recipe["options"] == {"negative_slope": 0.1}
 
     def test_the_report_tells_the_command_that_repeats_it(self, digits: Path) -> None:
         main(["train", "--epochs=1", "--quiet", "--seed=3", f"--data-dir={digits}"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tinygrad_cnn.bench import Report, machine, remedies
+from tinygrad_cnn.bench import Report, machine, remedies, suites
 from tinygrad_cnn.bench.machine import Blas, Machine
 from tinygrad_cnn.cli import main
 
@@ -109,7 +109,9 @@ class TestBench:
             ("--only=all", "no suite and no network 'all'"),
             ("--tier=fast", "got fast"),
             ("--threads=4096", "threads: from 1 to the"),
+            ("--minutes=0", "minutes: a number above 0; got 0"),
             ("--json=no/such/folder/a.json", "no such folder"),
+            ("--plot=ratios.txt", "ratios.txt: the plot is a PNG; let its name end in .png"),
         ],
     )
     def test_refuses_what_it_cannot_do_before_it_measures(
@@ -117,3 +119,23 @@ class TestBench:
     ) -> None:
         assert main(["bench", option]) == 2
         assert words in capsys.readouterr().err
+
+    def test_refuses_a_plot_of_no_networks(self, capsys: Printed) -> None:
+        pytest.importorskip("matplotlib")
+        assert main(["bench", "--only=overhead", "--plot=ratios.png"]) == 2
+        assert "--only names none" in capsys.readouterr().err
+
+    def test_writes_what_was_finished_when_it_was_interrupted(
+        self, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(session: suites.Session) -> None:
+            session.results.append(suites.Result("imports", "import", "import", "half", [1.0]))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(suites, "_imports", interrupt)
+        command = ["bench", "--quick", "--only=overhead,imports", "--tier=blocked", "--json=a.json"]
+        assert main(command) == 130
+        report = Report.from_json(Path("a.json").read_text())
+        assert {result.suite for result in report.results} == {"overhead"}
+        assert report.missing == ["imports import"]
+        assert "interrupted; not measured\n  imports import\n" in capsys.readouterr().out

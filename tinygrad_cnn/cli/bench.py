@@ -9,10 +9,11 @@ from pathlib import Path
 from tinygrad_cnn import bench
 from tinygrad_cnn.bench import machine, report
 from tinygrad_cnn.bench.networks import NETWORKS
-from tinygrad_cnn.bench.run import TIERS
-from tinygrad_cnn.bench.suites import SUITES
-from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.bench.run import MINUTES, TIERS
+from tinygrad_cnn.bench.suites import SUITES, plan
+from tinygrad_cnn.errors import ConfigError, require
 from tinygrad_cnn.files import write_atomic
+from tinygrad_cnn.train.interrupts import patience
 from tinygrad_cnn.viz import plots
 
 HELP = "measure speed and memory against other libraries"
@@ -29,7 +30,7 @@ networks:
 {chr(10).join(f"  {name:<13} {n.summary}" for name, n in NETWORKS.items())}
 
 examples:
-  tinygrad-cnn bench                             everything; some minutes
+  tinygrad-cnn bench                             everything; about 6 minutes
   tinygrad-cnn bench --quick --only default      one network, in fewer rounds
   tinygrad-cnn bench --only networks --json numbers.json --plot ratios.png
   tinygrad-cnn bench --tier blocked              NumPy alone
@@ -54,6 +55,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds: rougher numbers")
     parser.add_argument(
+        "--minutes",
+        type=float,
+        default=MINUTES,
+        metavar="N",
+        help=f"take fewer rounds rather than more time (default: {MINUTES:g})",
+    )
+    parser.add_argument(
         "--threads", type=int, default=0, metavar="N", help="of every side (default: the cores)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements")
@@ -62,21 +70,41 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Measure, print, and write what was asked for."""
-    for path in filter(None, (arguments.json, arguments.plot)):
-        if not path.parent.is_dir():  # minutes before anything would be written
-            raise ConfigError(f"{path.parent}: no such folder to write into; make it")
+    """Measure, print, and write what was asked for; after Ctrl-C, what is finished."""
+    _check(arguments)
     _keep_to(arguments.threads)
     found = bench.run(
-        arguments.tier, arguments.only, arguments.quick, arguments.threads, not arguments.quiet
+        arguments.tier,
+        arguments.only,
+        arguments.quick,
+        arguments.threads,
+        not arguments.quiet,
+        arguments.minutes,
     )
-    print(report.text(found))
-    if arguments.json:
-        write_atomic(arguments.json, found.to_json())
-        print(f"\n{arguments.json}")
-    if arguments.plot:
-        write_atomic(arguments.plot, plots.png(report.plot(found)))
-        print(arguments.plot)
+    with patience():
+        print(report.text(found))
+        if arguments.json:
+            write_atomic(arguments.json, found.to_json())
+            print(f"\n{arguments.json}")
+        if arguments.plot and found.of("networks"):
+            write_atomic(arguments.plot, plots.png(report.plot(found)))
+            print(arguments.plot)
+    if found.missing:
+        raise KeyboardInterrupt
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse what cannot be written, minutes before anything would be."""
+    for path in filter(None, (arguments.json, arguments.plot)):
+        if not path.parent.is_dir():
+            raise ConfigError(f"{path.parent}: no such folder to write into; make it")
+    if not arguments.plot:
+        return
+    if arguments.plot.suffix.lower() != ".png":
+        raise ConfigError(f"{arguments.plot}: the plot is a PNG; let its name end in .png")
+    require("matplotlib", "viz")
+    if not any(task.suite == "networks" for task in plan(arguments.only)):
+        raise ConfigError("--plot draws the ratios of networks, and --only names none")
 
 
 def _keep_to(threads: int) -> None:

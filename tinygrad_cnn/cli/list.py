@@ -12,7 +12,7 @@ HELP = "show the recipes: networks, where they come from, what they reach"
 DESCRIPTION = """\
 Without a name, the recipes that `train` knows: parameters of the network for
 digits, test accuracy on the full MNIST with seed 0, and minutes of training on
-one core. With a name, all of it, and every setting that `train --set` takes."""
+one core. With a name, all of it, and every setting, which `train` can change."""
 EXAMPLES = """\
 examples:
   tinygrad-cnn list

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -20,6 +22,7 @@ from tinygrad_cnn.cli import (
     train,
 )
 from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.train.recipe import nearest
 
 COMMANDS = (train, list, evaluate, compare, study, predict, graph, data, doctor, bench)
 
@@ -61,8 +64,20 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
             allow_abbrev=False,
         )
         command.add_options(sub)
-        sub.set_defaults(run=command.run, refuse=sub.error)
-    arguments, unknown = parser.parse_known_args(argv)
-    if unknown:  # said by the command's own parser: its --help is the one that lists the options
-        arguments.refuse(f"unrecognized arguments: {' '.join(unknown)}")
+        sub.set_defaults(run=command.run, parser=sub)
+    words = sys.argv[1:] if argv is None else argv
+    name = next((word for word in words if not word.startswith("-")), None)
+    if name is not None and name not in commands.choices:  # argparse would list them all
+        parser.error(f"no command {name!r}; {nearest(name, commands.choices)}")
+    arguments, unknown = parser.parse_known_args(words)
+    if unknown:
+        _refuse(unknown[0], arguments.parser)
     return arguments
+
+
+def _refuse(word: str, parser: argparse.ArgumentParser) -> NoReturn:
+    """Complain as the command's own parser does: its --help is the one that lists the options."""
+    if not word.startswith("-"):
+        parser.error(f"one argument too many: {word!r}")
+    option, known = word.partition("=")[0], re.findall(r"--[a-z0-9-]+", parser.format_usage())
+    parser.error(f"no option {option}; {nearest(option, known)}")

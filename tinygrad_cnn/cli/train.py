@@ -8,37 +8,31 @@ import textwrap
 from tinygrad_cnn.cli.options import add_data, add_runs
 from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.train import recipes, report, sources
-from tinygrad_cnn.train.recipe import Recipe, override
+from tinygrad_cnn.train.recipe import SETTINGS, Recipe, help_of, override, placeholder
 from tinygrad_cnn.train.run import REPORT, Result, train
 
 HELP = "train a network and write a report"
+indented = textwrap.TextWrapper(
+    78, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+).fill
 DESCRIPTION = """\
 Train a network by a recipe, evaluate it once on the test digits, and write
 weights, log, pictures and a report into a folder of its own, runs/RECIPE-N.
 Ctrl-C ends the training and keeps what was reached."""
 EXAMPLES = f"""\
 recipes (`tinygrad-cnn list` tells more of each):
-{textwrap.fill(", ".join(recipes.RECIPES), 78, initial_indent="  ", subsequent_indent="  ")}
+{indented(", ".join(recipes.RECIPES))}
 
 examples:
   tinygrad-cnn train
   tinygrad-cnn train --epochs 5 --seed 1
   tinygrad-cnn train mnist-leaky --data-dir ~/mnist --target-accuracy 0.985
-  tinygrad-cnn train --set momentum=0.95 --set clip_grad_norm=none
+  tinygrad-cnn train digits-gap --full --shift 0 --rotate 0
+  tinygrad-cnn train study-cnn --dataset cifar10 --set kernels=5,3
 
-settings that --set takes, with the defaults of {recipes.DEFAULT}
-(`tinygrad-cnn list RECIPE` shows those of another one):
-{recipes.settings_table(recipes.get(recipes.DEFAULT))}
+Each recipe has settings of its own: `tinygrad-cnn list RECIPE` shows them.
 """
-
-# Options with a flag of their own; every other setting is reached by --set.
-FLAGS = (
-    ("--epochs", "N", "at most so many passes over the training digits"),
-    ("--batch-size", "N", "digits in a batch"),
-    ("--lr", "RATE", "learning rate after the warm-up"),
-    ("--target-accuracy", "SHARE", "stop at this validation accuracy, such as 0.985"),
-    ("--seed", "N", "of all that is random: one seed, the same weights to the bit"),
-)
+FLAGS = {f"--{name.replace('_', '-')}": name for name in SETTINGS if name != "dataset"}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -46,20 +40,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recipe", nargs="?", default=recipes.DEFAULT, help=f"default: {recipes.DEFAULT}"
     )
-    group = parser.add_argument_group("training")
-    for flag, metavar, text in FLAGS:
-        group.add_argument(flag, metavar=metavar, help=text)
+    add_runs(parser, "where the run folder is made (default: runs)")
+    parser.add_argument("--quiet", action="store_true", help="no table and no progress bar")
+    add_data(parser)
+    group = parser.add_argument_group("settings, instead of the recipe's")
+    for flag, name in FLAGS.items():
+        group.add_argument(flag, metavar=placeholder(name), help=help_of(name))
     group.add_argument(
         "--set",
         dest="changes",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="change any setting of the recipe; may be given several times",
+        help="any of these, or an option of the network; may be given several times",
     )
-    add_data(parser)
-    add_runs(parser, "where the run folder is made (default: runs)")
-    parser.add_argument("--quiet", action="store_true", help="no table and no progress bar")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -92,8 +86,7 @@ def _opening(recipe: Recipe, source: sources.Source) -> str:
 
 
 def _changes(arguments: argparse.Namespace) -> dict[str, str]:
-    names = [flag.removeprefix("--").replace("-", "_") for flag, _, _ in FLAGS] + ["dataset"]
-    values = {name: getattr(arguments, name) for name in names}
+    values = {name: getattr(arguments, name) for name in SETTINGS}
     given = {name: value for name, value in values.items() if value is not None}
     for text in arguments.changes:
         name, equals, value = text.partition("=")

@@ -320,6 +320,17 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
+def as_option(name: str, value: Any) -> str:
+    """A setting, or an option of the network, as the command line changes it.
+
+    >>> as_option("clip_grad_norm", None), as_option("kernels", (5, 3))
+    ('--clip-grad-norm none', '--set kernels=5,3')
+    """
+    if name in SETTINGS:
+        return f"--{name.replace('_', '-')} {as_text(value)}"
+    return f"--set {name}={as_text(value)}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """What the user may have meant, as the end of a complaint."""
     known = list(known)
@@ -328,6 +339,20 @@ def nearest(name: str, known: Iterable[str]) -> str:
     near = [k for k in sorted(known, key=lambda k: -alike[k]) if alike[k] > max(best - 0.1, 0.4)]
     near = near[:3]
     return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
+
+
+def help_of(name: str) -> str:
+    """What a setting is, in a few words."""
+    return next(str(f.metadata["help"]) for f in fields(Recipe) if f.name == name)
+
+
+def placeholder(name: str) -> str:
+    """What stands for the value of a setting where its use is shown.
+
+    >>> placeholder("epochs"), placeholder("clip_grad_norm"), placeholder("optimizer")
+    ('N', 'X|none', 'sgd|adam|adamw')
+    """
+    return _placeholder(_kinds()[name])
 
 
 @cache
@@ -370,6 +395,14 @@ def _words(kind: Any) -> str:
     if get_origin(kind) in (tuple, Sequence):
         return "whole numbers with commas between them"
     return {int: "a whole number", float: "a number", bool: "yes or no", str: "a word"}[kind]
+
+
+def _placeholder(kind: Any) -> str:
+    if get_origin(kind) in (Union, types.UnionType):
+        return "|".join(_placeholder(k) if k is not type(None) else "none" for k in get_args(kind))
+    if get_origin(kind) is Literal:
+        return "|".join(get_args(kind))
+    return {int: "N", float: "X", bool: "yes|no"}[kind]
 
 
 def _lists(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tinygrad_cnn.train.document import (
     Table,
     Text,
 )
-from tinygrad_cnn.train.recipe import as_text, changes
+from tinygrad_cnn.train.recipe import as_option, changes
 from tinygrad_cnn.train.sources import flags
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _classes(result: Result) -> Table:
 
 def _again(result: Result) -> str:
     default = recipes.get(result.recipe.name)
-    changed = [f"--set {k}={as_text(v)}" for k, v in changes(result.recipe, default).items()]
+    changed = [as_option(k, v) for k, v in changes(result.recipe, default).items()]
     data = result.config["data"]
     words = [result.recipe.name, *changed, *flags(data["data_dir"], data["full"], data["dataset"])]
     return (
