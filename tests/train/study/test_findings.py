@@ -13,6 +13,8 @@ def result(network: str, accuracy: float, seed: int = 0, flop: int = 100) -> dic
     return {
         "network": network,
         "dataset": "mnist",
+        "epochs": 10,
+        "trained_on": 57_000,
         "seed": seed,
         "accuracy": accuracy,
         "hits": round(accuracy * 10_000),
@@ -25,7 +27,7 @@ def result(network: str, accuracy: float, seed: int = 0, flop: int = 100) -> dic
 
 
 def told(*results: dict[str, Any]) -> str:
-    return " ".join(findings.conclusions(findings.grouped(results)["mnist"]))
+    return " ".join(findings.conclusions(next(iter(findings.grouped(results).values()))))
 
 
 def test_a_clear_lead_is_a_lead() -> None:
@@ -68,15 +70,31 @@ def test_regularisation_is_told_with_the_gap_that_it_closes() -> None:
 
 def test_a_failed_training_counts_for_nothing() -> None:
     failed = result("cnn", 0.1) | {"failure": "step 3: the loss is nan"}
-    assert "cnn" not in findings.grouped([result("dense", 0.9), failed])["mnist"]
+    (groups,) = findings.grouped([result("dense", 0.9), failed]).values()
+    assert "cnn" not in groups
 
 
 def test_the_interval_over_seeds_is_students() -> None:
-    group = findings.grouped([result("cnn", a, s) for s, a in enumerate((0.98, 0.99, 1.0))])
-    low, high = group["mnist"]["cnn"].interval
+    results = [result("cnn", a, s) for s, a in enumerate((0.98, 0.99, 1.0))]
+    ((group,),) = (g.values() for g in findings.grouped(results).values())
+    low, high = group.interval
     assert (low, high) == (pytest.approx(0.99 - 4.303 * 0.01 / 3**0.5), 1.0)
 
 
 def test_the_interval_of_one_seed_is_wilsons() -> None:
-    low, high = findings.grouped([result("cnn", 0.98)])["mnist"]["cnn"].interval
+    ((group,),) = (g.values() for g in findings.grouped([result("cnn", 0.98)]).values())
+    low, high = group.interval
     assert 0.976 < low < 0.98 < high < 0.984
+
+
+def test_only_networks_that_were_trained_alike_are_compared() -> None:
+    short = [result(name, 0.9) | {"epochs": 2} for name in ("cnn", "own-attention")]
+    sections = findings.grouped([*short, result("cnn", 0.99), result("residual", 0.98)])
+    assert [str(alike) for alike in sections] == [
+        "10 epochs of 57,000 images",
+        "2 epochs of 57,000 images",
+    ]
+    assert [list(groups) for groups in sections.values()] == [
+        ["cnn", "residual"],
+        ["cnn", "own-attention"],
+    ]

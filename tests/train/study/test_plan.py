@@ -51,6 +51,22 @@ def test_all_networks_are_tried_once_before_any_a_second_time() -> None:
     assert max(seeds) > 0
 
 
+def test_where_time_is_short_half_of_it_trains_the_central_networks_longer() -> None:
+    core = 3 * 10 * 60_000 * 1e-3  # seconds
+    split = made(1.1 * core / plan.HALF / plan.RESERVE)
+    longer = [t for t in split.tasks if (t.epochs, t.images) == (10, 57_000)]
+    beside = [t for t in split.tasks if t not in longer]
+    assert [t.network for t in longer if t.seed == 0] == list(plan.CORE)
+    assert [t.network for t in beside] == list(NETWORKS)
+    assert len({(t.epochs, t.images) for t in beside}) == 1
+    assert len({t.name for t in split.tasks}) == len(split.tasks)
+    assert split.left_out[:2] == (
+        "3 epochs of 20% of the images instead of 10 epochs of all images",
+        "of the central networks (dense, cnn, residual) once more, on their own: "
+        "10 epochs of all images",
+    )
+
+
 def test_where_training_would_be_too_short_to_tell_anything_networks_are_left_out() -> None:
     short = made(30)
     assert [task.network for task in short.tasks] == ["dense"]
@@ -64,7 +80,7 @@ def test_spare_time_goes_to_more_seeds_of_the_central_networks() -> None:
     counts = {n: sum(t.network == n for t in spare.tasks) for n in NETWORKS}
     assert counts["dense"] == 3
     assert counts["block-wide"] == 1
-    assert "1 seed instead of 3 (all for dense" in spare.left_out[0]
+    assert "1 seed instead of 3 (3 of dense" in spare.left_out[0]
 
 
 def test_a_small_set_is_used_whole() -> None:

@@ -122,8 +122,7 @@ def maps(model: Module, source: Source) -> bytes:
 
 def trained(group: Group, out: Path) -> Module:
     """The network of the group's first seed."""
-    r = group.results[0]
-    return run.load(out / f"{r['dataset']}-{r['network']}-{r['seed']}")[1]
+    return run.load(out / group.results[0]["name"])[1]
 
 
 def blocks() -> dict[str, bytes]:

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinygrad_cnn.train import metrics
 
@@ -56,19 +56,33 @@ class Group:
         return statistics.fmean(float(r[key]) for r in self.results)
 
 
-def grouped(results: Sequence[Result]) -> dict[str, dict[str, Group]]:
-    """Data set -> network -> its results, without those that failed."""
-    groups: dict[str, dict[str, Group]] = {}
+class Alike(NamedTuple):
+    """What the trainings that are compared with each other have in common."""
+
+    dataset: str
+    epochs: int
+    trained_on: int  # images
+
+    def __str__(self) -> str:
+        epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
+        return f"{epochs} of {self.trained_on:,} images"
+
+
+def grouped(results: Sequence[Result]) -> dict[Alike, dict[str, Group]]:
+    """What is compared -> network -> its results, without those that failed; the longest first."""
+    groups: dict[Alike, dict[str, Group]] = {}
     for r in results:
         if "failure" not in r:
-            own = groups.setdefault(r["dataset"], {})
+            own = groups.setdefault(Alike(r["dataset"], r["epochs"], r["trained_on"]), {})
             before = own[r["network"]].results if r["network"] in own else ()
             own[r["network"]] = Group(r["network"], r["dataset"], (*before, r))
-    return groups
+    datasets = list(dict.fromkeys(r["dataset"] for r in results))
+    order = sorted(groups, key=lambda a: (datasets.index(a.dataset), -a.epochs * a.trained_on))
+    return {alike: groups[alike] for alike in order}
 
 
 def conclusions(groups: dict[str, Group]) -> list[str]:
-    """What the results on one data set say, the most important first."""
+    """What networks trained alike say, the most important first."""
     return [sentence for rule in RULES for sentence in rule(groups)]
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from tinygrad_cnn.data import DataLoader
 from tinygrad_cnn.errors import ConfigError
@@ -27,20 +28,38 @@ PREFIX = "study-"
 # The most telling ones first: where the budget is short, the last ones are left out.
 NETWORKS = tuple(name.removeprefix(PREFIX) for name in recipes.RECIPES if name.startswith(PREFIX))
 CORE = ("dense", "cnn", "residual")
-# Epochs, share of the training images, seeds: the first that fits is taken.
+
+
+class Level(NamedTuple):
+    """How much training: the first of `LEVELS` that fits is taken."""
+
+    epochs: int
+    share: float  # of the training images
+    seeds: int
+
+    @property
+    def length(self) -> float:
+        """In epochs of all images."""
+        return self.epochs * self.share
+
+    def __str__(self) -> str:
+        images = "all" if self.share == 1 else f"{self.share:.0%} of the"
+        return f"{self.epochs} {'epoch' if self.epochs == 1 else 'epochs'} of {images} images"
+
+
 LEVELS = (
-    (10, 1.0, 3),
-    (10, 1.0, 1),
-    (5, 1.0, 1),
-    (5, 0.4, 1),
-    (3, 0.2, 1),
-    (2, 0.1, 1),
-    (2, 0.03, 1),
-    (1, 0.01, 1),
+    Level(10, 1.0, 3),
+    Level(10, 1.0, 1),
+    Level(5, 1.0, 1),
+    Level(5, 0.4, 1),
+    Level(3, 0.2, 1),
+    Level(2, 0.1, 1),
+    Level(2, 0.03, 1),
+    Level(1, 0.01, 1),
 )
 FULL = LEVELS[0]
 LEAST = 10_000  # images seen in training: with fewer all networks guess, so rather train fewer
-LEAST = 10_000  # images seen in training: with fewer all networks guess, so rather train fewer
+HALF = 0.5  # of the budget at most makes the trainings of CORE longer than those of all networks
 RESERVE = 0.85  # of the budget is planned: a busy machine, pictures and the report take the rest
 INFERENCE = 0.4  # of a training step's time an image needs that is only recognised: an upper bound
 
@@ -58,8 +77,8 @@ class Task:
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
-        return f"{self.dataset}-{self.network}-{self.seed}"
+        """The name of its folder: mnist-cnn-10x57000-0 is 10 epochs of 57,000 images, seed 0."""
+        return f"{self.dataset}-{self.network}-{self.epochs}x{self.images}-{self.seed}"
 
     @property
     def recipe(self) -> Recipe:
@@ -128,30 +147,47 @@ def fit(
     budget: float | None,
     step: Mapping[tuple[str, str], float],
 ) -> Plan:
-    """The plan, given the seconds that a training step takes by image, network and data set."""
-    networks = [name for name in NETWORKS if name in networks]
+    """The plan, given the seconds that a training step takes by image, network and data set.
 
-    def tasks(level: tuple[int, float, int], some: Sequence[str]) -> list[Task]:
+    All networks are trained alike, as long as fits. Where this is short, half of the budget goes to
+    the central ones, trained longer: what they reach in the end is asked of them first.
+    """
+    networks = [name for name in NETWORKS if name in networks]
+    core = [name for name in networks if name in CORE]
+
+    def tasks(level: Level, some: Sequence[str]) -> list[Task]:
         return [
             _task(sources[dataset], network, seed, level, step[dataset, network])
-            for seed in range(level[2])
+            for seed in range(level.seeds)
             for network in some
             for dataset in sources
         ]
 
-    limit = float("inf") if budget is None else RESERVE * budget
     smallest = min(len(source.train) for source in sources.values())
-    worthwhile = [a for a in LEVELS if a[0] * a[1] * smallest >= min(LEAST, FULL[0] * smallest)]
-    level = next((a for a in worthwhile if _cost(tasks(a, networks)) <= limit), worthwhile[-1])
+    enough = min(LEAST, FULL.epochs * smallest)
+    levels = [a for a in LEVELS if a.epochs * a.share * smallest >= enough]
+
+    def longest(some: Sequence[str], limit: float) -> Level | None:
+        return next((a for a in levels if _cost(tasks(a, some)) <= limit), None)
+
+    limit = float("inf") if budget is None else RESERVE * budget
+    level, main = longest(networks, limit) or levels[-1], longest(core, HALF * limit)
+    ahead: list[Task] = []
+    if main and main.length > level.length and len(core) < len(networks):
+        first = tasks(main._replace(seeds=1), core)
+        beside = longest(networks, limit - _cost(first))
+        ahead, level = (first, beside) if beside else ([], level)
     kept = list(networks)
     while len(kept) > 1 and _cost(tasks(level, kept)) > limit:
         kept.pop()
-    plan = tasks(level, kept)
-    if level[2] < FULL[2]:  # what time is left goes to more seeds of the central networks
-        for network in (name for name in CORE if name in kept):
-            more = [t for t in tasks((*level[:2], FULL[2]), [network]) if t.seed >= level[2]]
-            plan += more if _cost(plan) + _cost(more) <= limit else []
-    left_out = _left_out(level, plan, [n for n in networks if n not in kept])
+    plan = ahead + tasks(level, kept)
+    top = main if ahead and main else level
+    for network in (name for name in core if name in kept):  # the time left: seeds of these
+        known = {task.name for task in plan}
+        more = tasks(top._replace(seeds=FULL.seeds), [network])
+        more = [task for task in more if task.name not in known]
+        plan += more if _cost(plan) + _cost(more) <= limit else []
+    left_out = _left_out(level, top, plan, [n for n in networks if n not in kept])
     return Plan(tuple(sources), tuple(networks), budget, tuple(plan), tuple(left_out))
 
 
@@ -192,15 +228,12 @@ def load(path: Path) -> Plan:
         raise ConfigError(f"{path}: not a plan ({error}); give another folder by --out") from error
 
 
-def _task(
-    source: Source, network: str, seed: int, level: tuple[int, float, int], step: float
-) -> Task:
-    epochs, share, _ = level
+def _task(source: Source, network: str, seed: int, level: Level, step: float) -> Task:
     recipe = recipes.get(PREFIX + network)
     held_out = round(recipe.validation * len(source.train))
-    images = max(round(share * (len(source.train) - held_out)), 1)
-    seen = epochs * (images + INFERENCE * held_out) + INFERENCE * len(source.test)
-    return Task(network, source.dataset, seed, epochs, images, round(step * seen, 1))
+    images = max(round(level.share * (len(source.train) - held_out)), 1)
+    seen = level.epochs * (images + INFERENCE * held_out) + INFERENCE * len(source.test)
+    return Task(network, source.dataset, seed, level.epochs, images, round(step * seen, 1))
 
 
 def _cost(tasks: Sequence[Task]) -> float:
@@ -208,18 +241,18 @@ def _cost(tasks: Sequence[Task]) -> float:
 
 
 def _left_out(
-    level: tuple[int, float, int], plan: Sequence[Task], networks: Sequence[str]
+    level: Level, top: Level, plan: Sequence[Task], networks: Sequence[str]
 ) -> Iterator[str]:
     """In which ways the plan is less than the full one."""
-    epochs, share, seeds = level
-    if epochs < FULL[0]:
-        yield f"{epochs} epochs instead of {FULL[0]}: no network is trained to its end"
-    if share < FULL[1]:
-        yield f"{share:.0%} of the training images instead of all"
-    if seeds < FULL[2]:
+    core = ", ".join(dict.fromkeys(task.network for task in plan if task.network in CORE))
+    if level.length < FULL.length:
+        yield f"{level} instead of {FULL}"
+    if top is not level:
+        yield f"of the central networks ({core}) once more, on their own: {top}"
+    if level.seeds < FULL.seeds:
         more = sorted({task.network for task in plan if task.seed > 0}, key=NETWORKS.index)
-        but = f" (all for {', '.join(more)})" if more else ""
-        yield f"{seeds} seed instead of {FULL[2]}{but}"
+        but = f" ({FULL.seeds} of {', '.join(more)})" if more else ""
+        yield f"{level.seeds} seed instead of {FULL.seeds}{but}"
     if networks:
         yield f"without the networks {', '.join(networks)}"
 

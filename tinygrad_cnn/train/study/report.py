@@ -28,7 +28,7 @@ from tinygrad_cnn.train.document import (
 from tinygrad_cnn.train.report import duration
 from tinygrad_cnn.train.sources import Source
 from tinygrad_cnn.train.study import figures, findings
-from tinygrad_cnn.train.study.findings import DEEP, Group
+from tinygrad_cnn.train.study.findings import DEEP, Alike, Group
 from tinygrad_cnn.train.study.plan import CORE, Plan
 from tinygrad_cnn.viz.words import count, size
 
@@ -56,6 +56,11 @@ class Pictures:
             return Picture(name, caption, str(error))
         return Picture(name, caption)
 
+    def of(self, alike: Alike) -> Callable[[str, str, Callable[[], bytes]], Picture]:
+        """`add` under names of their own."""
+        prefix = f"{alike.dataset}-{alike.epochs}x{alike.trained_on}"
+        return lambda name, caption, draw: self.add(f"{prefix}-{name}", caption, draw)
+
 
 def write(
     plan: Plan, results: Sequence[dict[str, Any]], sources: dict[str, Source], out: Path, again: str
@@ -81,9 +86,12 @@ def compose(
     """The report as data; pictures are drawn on the way."""
     groups = findings.grouped(results)
     blocks: list[Block] = [*_head(plan, results)]
-    for dataset, own in groups.items():
-        if own:
-            blocks += _section(dataset, own, sources[dataset], out, pictures)
+    looked_into: set[str] = set()  # data sets: of several trainings of a network, the longest
+    for alike, own in groups.items():
+        blocks += _section(alike, own, sources[alike.dataset], pictures)
+        if alike.dataset not in looked_into:
+            blocks += _filters(alike, own, sources[alike.dataset], out, pictures)
+            looked_into.add(alike.dataset)
     blocks += [
         Heading("The blocks"),
         *_blocks(pictures),
@@ -104,15 +112,12 @@ def _head(plan: Plan, results: Sequence[dict[str, Any]]) -> list[Block]:
 
 
 def _section(
-    dataset: str, groups: dict[str, Group], source: Source, out: Path, pictures: Pictures
+    alike: Alike, groups: dict[str, Group], source: Source, pictures: Pictures
 ) -> list[Block]:
     best = max(groups.values(), key=lambda g: g.accuracy)
-
-    def picture(name: str, caption: str, draw: Callable[[], bytes]) -> Picture:
-        return pictures.add(f"{dataset}-{name}", caption, draw)
-
+    picture = pictures.of(alike)
     blocks: list[Block] = [
-        Heading(f"{source.test.name}: {best.network} recognises {best.accuracy:.2%}"),
+        Heading(f"{source.test.name}, {alike}: {best.network} recognises {best.accuracy:.2%}"),
         Points(findings.conclusions(groups)),
         picture(
             "accuracy.png", "Test accuracy of each network", lambda: figures.accuracies(groups)
@@ -147,19 +152,16 @@ def _section(
             Heading("Receptive fields", 3),
             picture("fields.png", caption, lambda: figures.fields(groups)),
         ]
-    return [*blocks, *_filters(groups, source, out, picture)]
+    return blocks
 
 
 def _filters(
-    groups: dict[str, Group],
-    source: Source,
-    out: Path,
-    picture: Callable[[str, str, Callable[[], bytes]], Picture],
+    alike: Alike, groups: dict[str, Group], source: Source, out: Path, pictures: Pictures
 ) -> list[Block]:
     group = groups.get("cnn") or groups.get("residual")
     if group is None:
         return []
-    model = figures.trained(group, out)
+    model, picture = figures.trained(group, out), pictures.of(alike)
     return [
         Heading("Filters and feature maps", 3),
         picture(
