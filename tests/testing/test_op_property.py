@@ -15,6 +15,7 @@ from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.testing import GradientMismatch, op_property
 from tinygrad_cnn.testing import strategies as st
 from tinygrad_cnn.testing.declare import PROFILES, VARIABLE, profile
+from tinygrad_cnn.testing.report import Failure
 
 pytest_plugins = ["pytester"]
 SMALL = st.arrays(st.shapes(1, 2, 2, empty=False))
@@ -45,7 +46,20 @@ def test_a_wrong_op_fails_and_the_smallest_case_is_shown() -> None:
     with pytest.raises(GradientMismatch) as caught:
         check()
     assert caught.value.failure.name == "directional_derivative"
-    assert any("array([0.125])" in note for note in caught.value.__notes__)
+    assert any("array([0.125, 0.25 ])" in note for note in caught.value.__notes__)
+
+
+def failure_of(inputs: Any, body: Any, **options: Any) -> Failure:
+    with pytest.raises(GradientMismatch) as caught:
+        op_property(inputs=inputs, examples=50, **options)(body)()
+    return caught.value.failure
+
+
+def test_a_factor_that_depends_on_the_value_is_told_from_a_constant_one() -> None:
+    cube = Op(lambda x: x**3, name="cube").vjp(lambda g, _y, x: 3 * g * x)
+    failure = failure_of(st.arrays(), lambda x: cube(x))
+    assert failure.elements == ((1,), (0,))
+    assert failure.hints == ("every element is 1/x times what it should be, where x is its value",)
 
 
 def test_of_a_product_with_a_wrong_gradient_the_case_that_shows_where_is_kept() -> None:
@@ -53,16 +67,85 @@ def test_of_a_product_with_a_wrong_gradient_the_case_that_shows_where_is_kept() 
         lambda g, _y, a, b: tg.matmul(g, b),  # b is not transposed
         lambda g, _y, a, b: tg.matmul(tg.matrix_transpose(a), g),
     )
+    two = hs.tuples(st.arrays((2, 2)), st.arrays((2, 2)))
+    failure = failure_of(two, lambda a, b: product(a, b))
+    assert failure.input == 0
+    assert len(failure.elements) == 4
+    assert failure.where.endswith("with respect to a")
+    assert failure.hints[0].startswith("it would be right if input 1 were transposed")
 
-    @op_property(inputs=hs.tuples(st.arrays((2, 2)), st.arrays((2, 2))), examples=25)
-    def check(a: Any, b: Any) -> Any:
-        return product(a, b)
 
-    with pytest.raises(GradientMismatch) as caught:
-        check()
-    assert caught.value.input == 0
-    assert caught.value.element is not None
-    assert caught.value.where.endswith("with respect to a")
+def windows(x: Any, w: Any, *, stride: int) -> Any:
+    K = w.size
+    return np.stack([x[i : i + K] @ w for i in range(0, x.size - K + 1, stride)])
+
+
+def windows_input_without_stride(g: Any, _y: Any, x: Any, w: Any, stride: int) -> Any:
+    K, L = w.shape[0], x.shape[0]
+    return sum(tg.pad(g[i] * w, ((i, L - K - i),)) for i in range(g.shape[0]))
+
+
+def windows_weight(g: Any, _y: Any, x: Any, w: Any, stride: int) -> Any:
+    last = stride * (g.shape[0] - 1)
+    return tg.stack([tg.sum(g * x[k : k + last + 1 : stride]) for k in range(w.shape[0])])
+
+
+@hs.composite
+def signals(draw: Any) -> Any:
+    K = draw(hs.integers(1, 3))
+    L = K + draw(hs.integers(0, 6))
+    return (draw(st.arrays((L,))), draw(st.arrays((K,)))), {"stride": draw(hs.integers(1, 3))}
+
+
+def test_a_forgotten_stride_is_told() -> None:
+    op = Op(windows, name="windows").vjp(windows_input_without_stride, windows_weight)
+    failure = failure_of(signals(), lambda x, w, stride: op(x, w, stride=stride))
+    assert failure.input == 0
+    assert (0,) not in failure.elements
+    assert failure.hints[0].startswith("it is the same for stride=1 as for stride=2")
+
+
+def grouped(x: Any, w: Any, *, groups: int) -> Any:
+    (N, _), (F, C) = x.shape, w.shape
+    x, w = x.reshape(N, groups, C), w.reshape(groups, F // groups, C)
+    return np.einsum("ngc,gfc->ngf", x, w).reshape(N, F)
+
+
+def grouped_input(g: Any, _y: Any, x: Any, w: Any, groups: int) -> Any:
+    F, C = w.shape
+    g = tg.reshape(g, (-1, groups, F // groups))
+    return tg.reshape(tg.einsum("ngf,gfc->ngc", g, tg.reshape(w, (groups, -1, C))), x.shape)
+
+
+def grouped_weight_of_one_group(g: Any, _y: Any, x: Any, w: Any, groups: int) -> Any:
+    return tg.einsum("nf,nc->fc", g, x[:, : w.shape[1]])
+
+
+@hs.composite
+def groups(draw: Any) -> Any:
+    G = draw(hs.integers(1, 3))
+    N, C, F = (draw(hs.integers(1, 2)) for _ in range(3))
+    return (draw(st.arrays((N, G * C))), draw(st.arrays((G * F, C)))), {"groups": G}
+
+
+def test_ignored_groups_are_told() -> None:
+    op = Op(grouped, name="grouped").vjp(grouped_input, grouped_weight_of_one_group)
+    failure = failure_of(groups(), lambda x, w, groups: op(x, w, groups=groups))
+    assert failure.input == 1
+    assert failure.elements == ((1, 0),)  # of two groups the second; the first is right
+    assert failure.hints[0].startswith("it is the same for groups=1 as for groups=2")
+
+
+def test_the_keyword_that_a_bare_vjp_ignores_is_told() -> None:
+    failure = failure_of(
+        signals(),
+        windows,
+        vjp=lambda g, x, w, stride: (
+            windows_input_without_stride(g, None, x, w, stride),
+            windows_weight(g, None, x, w, stride),
+        ),
+    )
+    assert failure.hints[0].startswith("it is the same for stride=1")
 
 
 def test_what_is_wrong_at_no_element_fails_all_the_same() -> None:
@@ -88,6 +171,36 @@ def test_a_method_is_refused_with_advice() -> None:
     @op_property(inputs=SMALL)
     def local(self: Any) -> Any:
         return right(self)
+
+
+def test_a_fixture_is_refused_with_advice() -> None:
+    @op_property(inputs=SMALL)
+    def check(tmp_path: Any, x: Any) -> Any:
+        return right(x)
+
+    with pytest.raises(ConfigError, match=r"1 input: missing .* fixtures are not passed"):
+        check()
+
+
+def test_where_hardly_a_case_can_be_judged_the_reason_is_told() -> None:
+    @op_property(inputs=st.arrays((3,)).map(np.zeros_like))
+    def check(x: Any) -> Any:
+        return tg.relu(x)
+
+    with pytest.raises(ConfigError, match=r"f has kinks.*draw other values"):
+        check()
+
+
+def test_a_failure_points_at_the_test_of_the_user() -> None:
+    with pytest.raises(GradientMismatch) as caught:
+        op_property(inputs=SMALL)(a_body)()
+    place = a_body.__code__
+    frames = [(str(f.path), f.lineno + 1) for f in caught.traceback if not f.ishidden(None)]
+    assert frames[1:] == [(place.co_filename, place.co_firstlineno)]
+
+
+def a_body(x: Any) -> Any:
+    return wrong(x)
 
 
 def test_of_two_ways_to_fail_one_is_raised_by_itself() -> None:

@@ -11,7 +11,8 @@ from collections.abc import Collection
 import numpy as np
 
 from tinygrad_cnn.testing.blame import mismatch
-from tinygrad_cnn.testing.hints import Evidence, hints
+from tinygrad_cnn.testing.clues import evidence
+from tinygrad_cnn.testing.hints import hints
 from tinygrad_cnn.testing.judge import Claim, Judge, unit
 from tinygrad_cnn.testing.report import GradientMismatch
 from tinygrad_cnn.testing.slopes import Slope
@@ -173,13 +174,7 @@ class Search:
 
     def hints(self) -> tuple[str, ...]:
         """What the difference looks like."""
-        subject, given = self.judge.subject, self.given
-        other = -2 * given.g[::-1] if given.g.size > 1 else -2 * given.g
-        G = self.judge.gradient(other)[given.k]
-        outputs = subject.outputs[0].shape
-        constant = bool(np.array_equal(G, given.G, equal_nan=True))
-        mirrored = np.conj(self.judge.gradient(np.conj(given.g))[given.k])
-        return hints(Evidence(given.G, self.numeric, self.tolerance, outputs, constant, mirrored))
+        return hints(evidence(self.judge.subject, self.given, self.numeric, self.tolerance))
 
 
 # -- Taylor's test --------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from tinygrad_cnn.errors import ConfigError, NotDifferentiableError
 from tinygrad_cnn.testing.culprit import definition
 from tinygrad_cnn.testing.report import Failure, GradientMismatch
 from tinygrad_cnn.testing.reproduce import reproducer
-from tinygrad_cnn.testing.subject import Subject
+from tinygrad_cnn.testing.subject import Subject, WrongGradientShape
 
 
 def mismatch(subject: Subject, name: str, summary: str, **fields: Any) -> GradientMismatch:
@@ -32,6 +32,8 @@ def blaming(subject: Subject, name: str) -> Iterator[None]:
         yield
     except (ConfigError, GradientMismatch):
         raise
+    except WrongGradientShape as error:
+        raise mismatch(subject, name, str(error)) from None
     except Exception as error:
         if isinstance(error, NotDifferentiableError) and differentiable_nearby(subject):
             raise

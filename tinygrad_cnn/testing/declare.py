@@ -14,12 +14,15 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from tinygrad_cnn.errors import ConfigError, require
 from tinygrad_cnn.testing import mutants as mutant
 from tinygrad_cnn.testing.properties import check_all
-from tinygrad_cnn.testing.report import GradientMismatch
+from tinygrad_cnn.testing.report import Failure, GradientMismatch, PropertyReport
 
 if TYPE_CHECKING:
     import hypothesis
@@ -90,10 +93,8 @@ def op_property(
     ...     return tg.tanh(x)
     >>> test_tanh()
     """
-    if isinstance(properties, str):
-        properties = [properties]
-    options: dict[str, Any] = {
-        "properties": None if properties is None else list(properties),
+    options = {
+        "properties": [properties] if isinstance(properties, str) else properties and [*properties],
         "order": order,
         "directions": directions,
         "batched": batched,
@@ -107,48 +108,119 @@ def op_property(
 
     def declare(body: Callable[..., Any]) -> Callable[[], None]:
         _must_be_a_function(body)
-        unlocated: list[GradientMismatch] = []
-
-        def look_for(anywhere: bool) -> Callable[[], None]:
-            @_named_after(body)
-            def check(case: Any) -> None:
-                xs, static = mutant.as_case(case)
-                try:
-                    report = check_all(
-                        _bound(body, static),
-                        *xs,
-                        reference=_bound(reference, static),
-                        vjp=_bound(vjp, static),
-                        **options,
-                    )
-                except GradientMismatch as error:
-                    if anywhere or error.failure.element is not None:
-                        raise
-                    unlocated.append(error)
-                else:
-                    if report.rejected:
-                        hypothesis.reject()
-
-            test: Callable[[], None] = hypothesis.given(case=inputs)(check)
-            return cast("Callable[[], None]", _settings(chosen, count)(test))
-
-        located, any_failure = look_for(anywhere=False), look_for(anywhere=True)
-
-        @_named_after(body)
-        def test() -> None:
-            unlocated.clear()
-            located()
-            if unlocated:  # the simplest case of all is often too simple to say where
-                any_failure()
-                raise unlocated[0]
-            if mutants:
-                cases = mutant.draw(inputs, count, seed=0)
-                mutant.must_be_killed(body, cases, reference=reference, vjp=vjp, **options)
-
-        renamed: Callable[[], None] = test
-        return renamed
+        test = _Test(body, inputs, reference, vjp, options, chosen.repeatable, count)
+        return _in_place_of(body, partial(test.run, mutants=mutants))
 
     return declare
+
+
+@dataclass(frozen=True)
+class _Test:
+    """What op_property makes of a body."""
+
+    body: Callable[..., Any]
+    inputs: SearchStrategy[Any]
+    reference: Callable[..., Any] | None
+    vjp: Callable[..., Any] | None
+    options: dict[str, Any]
+    repeatable: bool
+    examples: int
+
+    def run(self, mutants: bool) -> None:
+        """Raise the failure that tells most; of those, the simplest that hypothesis finds."""
+        others = self.search(MOST)
+        if others:
+            tells = max(others)
+            self.search(tells)
+            raise others[tells]  # it drew other cases this time
+        if mutants:
+            cases = mutant.draw(self.inputs, self.examples, seed=0)
+            mutant.must_be_killed(
+                self.body, cases, reference=self.reference, vjp=self.vjp, **self.options
+            )
+
+    def search(self, wanted: int) -> dict[int, GradientMismatch]:
+        """Raise a failure that tells as much as wanted; else one for each lesser degree, if any."""
+        others: dict[int, GradientMismatch] = {}
+        rejected: list[str] = []
+
+        @self.drawn
+        def check(case: Any) -> None:
+            xs, static = mutant.as_case(case)
+            try:
+                report = self.check(xs, static)
+            except GradientMismatch as error:
+                tells = _tells(error.failure, xs)
+                if tells >= wanted:
+                    raise
+                others.setdefault(tells, error)
+            else:
+                if report.rejected:
+                    rejected.append(report.rejected)
+                    hypothesis.reject()
+
+        try:
+            check()
+        except (GradientMismatch, ConfigError) as error:  # the way through hypothesis says nothing
+            raise error.with_traceback(None) from error.__cause__
+        except (hypothesis.errors.FailedHealthCheck, hypothesis.errors.Unsatisfiable):
+            if not rejected:
+                raise
+            raise ConfigError(
+                f"op_property: hardly a case of {self.name} can be judged: {rejected[-1]}; draw "
+                f'other values, such as distinct ones, or test the kinks, by at="kink"'
+            ) from None
+        return others
+
+    def check(self, xs: tuple[Any, ...], static: dict[str, Any]) -> PropertyReport:
+        """One case."""
+        self._must_take(xs, static)
+        return check_all(
+            _bound(self.body, static),
+            *xs,
+            reference=_bound(self.reference, static),
+            vjp=_bound(self.vjp, static),
+            **self.options,
+        )
+
+    @property
+    def name(self) -> str:
+        """That of the body, if it has one."""
+        name = getattr(self.body, "__name__", "")
+        return name if name.isidentifier() else "f"
+
+    def _must_take(self, xs: tuple[Any, ...], static: dict[str, Any]) -> None:
+        signature = inspect.signature(self.body)
+        try:
+            signature.bind(*xs, **static)
+        except TypeError as error:
+            kinds = ["1 input" if len(xs) == 1 else f"{len(xs)} inputs", *static]
+            raise ConfigError(
+                f"op_property: {self.name}{signature} cannot take a case as it was drawn, "
+                f"{' and '.join(kinds)}: {error}; fixtures are not passed: where one is needed, "
+                f"write the test of pytest that takes it, and declare and call this one inside"
+            ) from None
+
+    def drawn(self, check: Callable[[Any], None]) -> Callable[[], None]:
+        """check, on as many cases as asked for; hypothesis calls it by the name of the body."""
+        check.__name__ = check.__qualname__ = self.name
+        test = hypothesis.given(case=self.inputs)(check)
+        return cast("Callable[[], None]", _settings(self.repeatable, self.examples)(test))
+
+
+MOST = 2
+
+
+def _tells(failure: Failure, xs: Sequence[Any]) -> int:
+    """How much a failure says about where: 0 nothing, 1 an element, MOST one of several.
+
+    The simplest case of all is often too simple to say where, or to say what.
+    """
+    if failure.element is None:
+        return 0
+    i = failure.input
+    alone = i is not None and i < len(xs) and np.size(xs[i]) == 1
+    return 1 if alone else MOST
 
 
 def _must_be_a_function(body: Callable[..., Any]) -> None:
@@ -161,17 +233,18 @@ def _must_be_a_function(body: Callable[..., Any]) -> None:
         )
 
 
-def _settings(chosen: Profile, examples: int) -> Any:
-    """No deadline: a slow machine is no failure. In CI the same cases always, a blob to repeat."""
-    always: dict[str, Any] = {"derandomize": True, "database": None, "print_blob": True}
+def _settings(repeatable: bool, examples: int) -> Any:
+    """No deadline: a slow machine is no failure. In CI the same cases always."""
     explain = hypothesis.Phase.explain  # names the lines that fail: those of the kit, not of f
+    always: dict[str, Any] = {"derandomize": True, "database": None}
     return hypothesis.settings(
         phases=[phase for phase in hypothesis.Phase if phase is not explain],
         max_examples=examples,
         deadline=None,
+        print_blob=False,  # the report ends in a reproducer
         report_multiple_bugs=False,  # together they would be an ExceptionGroup, no AssertionError
         suppress_health_check=[hypothesis.HealthCheck.too_slow],
-        **(always if chosen.repeatable else {}),
+        **(always if repeatable else {}),
     )
 
 
@@ -179,12 +252,17 @@ def _bound(f: Callable[..., Any] | None, static: dict[str, Any]) -> Any:
     return partial(f, **static) if f is not None and static else f
 
 
-def _named_after(body: Callable[..., Any]) -> Callable[[Any], Any]:
-    """As functools.wraps, but the signature stays that of the test: pytest looks for fixtures."""
+def _in_place_of(body: Callable[..., Any], run: Callable[[], None]) -> Callable[[], None]:
+    """run, as a function that looks like the body and has no parameters: they would be fixtures.
 
-    def rename(test: Any) -> Any:
-        test = wraps(body, updated=())(test)
-        del test.__wrapped__
-        return test
-
-    return rename
+    It claims to stand where the body stands, so that pytest shows this place when it fails.
+    """
+    test = lambda: run()  # noqa: E731 (on one line: the first is the one shown)
+    place = getattr(body, "__code__", None)
+    if place is not None:
+        names = {"co_filename": place.co_filename, "co_firstlineno": place.co_firstlineno}
+        code = test.__code__.replace(**names, co_name=place.co_name, co_qualname=place.co_qualname)
+        test = FunctionType(code, {}, None, None, test.__closure__)
+    test = wraps(body, updated=())(test)
+    del test.__wrapped__
+    return cast("Callable[[], None]", test)

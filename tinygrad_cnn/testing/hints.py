@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -15,16 +15,20 @@ class Evidence:
 
     tolerance  how far the two may be apart; inf where the right value is not known (at a kink)
     outputs    the shape of f's first output
+    x          the input itself
     constant   whether the gradient is the same for another upstream gradient
-    mirrored   the conjugate of the gradient for the conjugate of the upstream gradient
+    ignored    sentences about static keywords that it does not depend on
+    elsewhere  what the VJP returns for other arguments, by what it means if that is right here
     """
 
     analytic: np.ndarray
     numeric: np.ndarray
     tolerance: np.ndarray
     outputs: tuple[int, ...]
-    constant: bool
-    mirrored: np.ndarray
+    x: np.ndarray
+    constant: bool = False
+    ignored: tuple[str, ...] = ()
+    elsewhere: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def wrong(self) -> np.ndarray:
@@ -73,12 +77,32 @@ def _factor(e: Evidence) -> Iterator[str]:
     if abs(ratio + 1) < 1e-6:
         yield "the sign is wrong"
         return
+    several = np.count_nonzero(large) > 1  # one number is some multiple of any other
     for n, inverse in ((abs(ratio), False), (abs(1 / ratio), True)):
         whole = round(n)
         if whole >= 2 and abs(n - whole) < 1e-6 * n:
-            yield _about_factor(whole, inverse, ratio < 0, e)
+            about = _about_factor(whole, inverse, ratio < 0, e)
+            if several or whole == 2 or ":" in about:
+                yield about
             return
-    yield f"every element is {ratio:.6g} times what it should be"
+    if several:
+        yield f"every element is {ratio:.6g} times what it should be"
+
+
+def _power(e: Evidence) -> Iterator[str]:
+    """analytic = c x^p numeric: a power of x too many, or one too few."""
+    large = np.abs(e.numeric) > 1e-3 * np.abs(e.numeric).max(initial=0.0)
+    x, G, right = (a[large].real for a in (e.x, e.analytic, e.numeric))
+    if x.size < 2 or not np.ptp(np.abs(x)) or not x.all():
+        return
+    for p, text in {1: "x", -1: "1/x", 2: "x^2", -2: "1/x^2"}.items():
+        c = float(np.median(G / right / x**p))
+        wrong_by = np.zeros(e.numeric.shape)
+        wrong_by[large] = c * x**p
+        if c and e.wrong[large].all() and e.looks_like(wrong_by * e.numeric):
+            times = "" if abs(c - 1) < 1e-6 else f"{c:.6g} "
+            yield f"every element is {times}{text} times what it should be, where x is its value"
+            return
 
 
 def _about_factor(n: int, inverse: bool, negative: bool, e: Evidence) -> str:
@@ -92,10 +116,14 @@ def _about_factor(n: int, inverse: bool, negative: bool, e: Evidence) -> str:
     return f"a factor {factor}" + (f": {kind}{about}" if about or inverse else about)
 
 
-def _conjugate(e: Evidence) -> Iterator[str]:
-    right = replace(e, analytic=e.mirrored)
-    if np.iscomplexobj(e.numeric) and right.looks_like(e.numeric):
-        yield "it is the conjugate: the slope along v is Re sum(G v), where G is not conjugated"
+def _elsewhere(e: Evidence) -> Iterator[str]:
+    for meaning, G in e.elsewhere.items():
+        if replace(e, analytic=G).looks_like(e.numeric):
+            yield meaning
+
+
+def _ignored(e: Evidence) -> Iterator[str]:
+    yield from e.ignored
 
 
 def _transposed(e: Evidence) -> Iterator[str]:
@@ -146,27 +174,23 @@ def _broadcast(e: Evidence) -> Iterator[str]:
 
 
 def _edges(e: Evidence) -> Iterator[str]:
-    wrong = e.wrong
-    if wrong.all():
-        return
-    for a, m in enumerate(wrong.shape):
-        rest = tuple(b for b in range(wrong.ndim) if b != a)
-        lines = np.flatnonzero(wrong.any(axis=rest))
-        if m < 2 or not len(lines) or len(lines) > m // 2:
+    """Wrong in the first or the last lines of an axis alone; lines that f ignores do not count."""
+    for a in range(e.wrong.ndim):
+        rest = tuple(b for b in range(e.wrong.ndim) if b != a)
+        wrong = np.flatnonzero(e.wrong.any(axis=rest))
+        read = np.flatnonzero(((e.numeric != 0) | e.wrong).any(axis=rest))
+        n, block = len(wrong), np.arange(len(wrong))
+        if len(read) < 3 or not 0 < n <= len(read) // 2:
             continue
-        if lines[0] > 0 and lines[-1] == m - 1 and len(lines) == m - lines[0]:
-            what = f"the last {len(lines)}" if len(lines) > 1 else "the last"
-            yield f"only {what} along axis {a}: the remainder of a stride, or a window at the end"
-        elif lines[0] == 0 and len(lines) == lines[-1] + 1:
-            what = f"the first {len(lines)}" if len(lines) > 1 else "the first"
-            yield f"only {what} along axis {a}: padding, or a window at the start"
-
-
-def _precision(e: Evidence) -> Iterator[str]:
-    size = np.abs(e.numeric).max(initial=0.0)
-    gap = np.abs(e.analytic - e.numeric).max(initial=0.0)
-    if size and 1e-10 < gap / size < 2e-6:
-        yield "the difference is that of float32's rounding: is something computed in float32?"
+        lines = f"{n} lines" if n > 1 else "line"
+        if np.array_equal(wrong, wrong[-1] - block[::-1]) and wrong[-1] == read[-1]:
+            yield (
+                f"only the last {lines} along axis {a}"
+                + (" that f reads" if read[-1] < e.wrong.shape[a] - 1 else "")
+                + ": the remainder of a stride, or a window at the end"
+            )
+        elif np.array_equal(wrong, read[0] + block):
+            yield f"only the first {lines} along axis {a}: padding, or a window at the start"
 
 
 def _one(e: Evidence) -> Iterator[str]:
@@ -174,17 +198,27 @@ def _one(e: Evidence) -> Iterator[str]:
         yield "one element alone is wrong"
 
 
+def _precision(e: Evidence) -> Iterator[str]:
+    size = np.abs(e.numeric).max(initial=0.0)
+    gap = np.abs(e.analytic - e.numeric).max(initial=0.0)
+    alone = e.wrong.sum() == 1 < e.wrong.size
+    if size and 1e-10 < gap / size < 2e-6 and not alone:
+        yield "the difference is that of float32's rounding: is something computed in float32?"
+
+
 TELLS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     _nothing,
     _upstream,
     _factor,
-    _conjugate,
+    _power,
+    _elsewhere,
     _transposed,
+    _ignored,
     _exchanged,
     _moved,
     _broadcast,
     _edges,
-    _precision,
     _one,
+    _precision,
 )
 """What to look for, in the order in which it is told."""

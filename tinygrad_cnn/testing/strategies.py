@@ -9,9 +9,10 @@
     st.matmul_cases()      x1, x2                       st.residual_dags()     x, w; program
 
 A case is what a call needs: a tuple of inputs, and a dict of static keywords. Values are short
-fractions, multiples of 1/8 within -4..4, so that a failure shrinks to numbers that can be checked
-by hand; arrays of more than 16 elements are drawn by a seed. Axes of length 0 and 1 are among the
-shapes, the empty ones rarely.
+fractions, multiples of 1/8 within -4..4, that can be checked by hand. A failure shrinks to 1/8,
+2/8, 3/8, ...: in arrays of zeros, or of one number, half of all mistakes look alike. One case in
+eight has few different values, zero among them; arrays of more than 16 elements are drawn by a
+seed. Axes of length 0 and 1 are among the shapes, the empty ones rarely.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from numpy.typing import DTypeLike
 import tinygrad_cnn.ops as ops
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.errors import require
+from tinygrad_cnn.testing.layouts import LAYOUTS
 
 if TYPE_CHECKING:
     import hypothesis.extra.numpy as hnp
@@ -72,13 +74,42 @@ BY_HAND = 16
 
 
 def values(low: float = -4.0, high: float = 4.0) -> hs.SearchStrategy[float]:
-    """A multiple of 1/8 in low..high.
+    """A multiple of 1/8 in low..high; the simplest is 1/8, and 0 comes last.
 
     >>> from hypothesis import find
     >>> find(values(), lambda v: v > 1)
     1.125
     """
-    return hs.integers(math.ceil(low / UNIT), math.floor(high / UNIT)).map(lambda k: k * UNIT)
+    return hs.sampled_from(_multiples(low, high)).map(lambda k: k * UNIT)
+
+
+def _multiples(low: float, high: float) -> list[int]:
+    """The numbers k with low <= k/8 <= high, the simplest first: 1, 2, 3, ..., -1, -2, ..., 0."""
+    ks = range(math.ceil(low / UNIT), math.floor(high / UNIT) + 1)
+    return sorted(ks, key=lambda k: (k == 0, k < 0, abs(k)))
+
+
+@dataclass
+class _Numbering:
+    """What the arrays of one case have in common, so that its simplest numbers are all different.
+
+    few  whether there are few different values in this case
+    """
+
+    few: bool
+    used: int = 0
+
+    def choices(self, low: float, high: float) -> list[int]:
+        """The numbers k that an array may hold; beginning with those that no other array has."""
+        ks = _multiples(low, high)
+        if self.few:
+            return sorted(ks, key=abs)[:3]
+        start = self.used % max(len(ks), 1)
+        return ks[start:] + ks[:start]
+
+
+_NUMBERING = hs.shared(hs.integers(0, 7).map(lambda k: _Numbering(k == 7)), key="numbering")
+"""One for each case: drawn again within the same case, it is the same one."""
 
 
 @hs.composite
@@ -113,22 +144,29 @@ def arrays(
 
     >>> from hypothesis import find
     >>> find(arrays((2,)), lambda x: x.sum() > 1)
-    array([0.   , 1.125])
+    array([0.125, 1.   ])
     """
     if shape is None:
         shape = draw(shapes())
     elif not isinstance(shape, tuple):
         shape = draw(shape)
     n = math.prod(shape)
-    flat: np.ndarray
-    if distinct:
-        flat = _permutation(draw, n) * UNIT
-    elif n <= BY_HAND:
-        flat = np.array(draw(hs.lists(values(low, high), min_size=n, max_size=n)))
-    else:
-        k = _generator(draw).integers(math.ceil(low / UNIT), math.floor(high / UNIT) + 1, n)
-        flat = k * UNIT
-    return np.asarray(flat, dtype).reshape(shape)
+    k = _permutation(draw, n) if distinct else _numbers(draw, n, low, high)
+    return np.asarray(k * UNIT, dtype).reshape(shape)
+
+
+def _numbers(draw: hs.DrawFn, n: int, low: float, high: float) -> np.ndarray:
+    """n numbers k with low <= k/8 <= high, drawn one by one or by a seed."""
+    numbering = draw(_NUMBERING)
+    choices = numbering.choices(low, high)
+    if n > BY_HAND:
+        return _generator(draw).choice(choices, n)
+    each = hs.integers(0, len(choices) - 1)
+    drawn = np.array(draw(hs.lists(each, min_size=n, max_size=n)), np.int64)
+    if not numbering.few:  # counted from the element's own place: all zeros are different numbers
+        drawn = (drawn + np.arange(n)) % len(choices)
+        numbering.used += n
+    return np.array(choices)[drawn]
 
 
 def _generator(draw: hs.DrawFn) -> np.random.Generator:
@@ -140,12 +178,12 @@ def _generator(draw: hs.DrawFn) -> np.random.Generator:
 
 
 def _permutation(draw: hs.DrawFn, n: int) -> np.ndarray:
-    """The n integers around 0, in any order."""
+    """n integers in a row, in any order: all positive, all negative, or some of each and zero."""
     if n <= BY_HAND:
         order = np.array(draw(hs.permutations(range(n))), np.int64)
     else:
         order = _generator(draw).permutation(n)
-    return order - n // 2
+    return order + 1 - draw(hs.integers(0, n + 1))
 
 
 def tensors(
@@ -194,31 +232,6 @@ def _square(draw: hs.DrawFn, side: int, max_dims: int) -> Shape:
 # -- memory layouts -------------------------------------------------------------------------------
 
 
-def _reversed(x: np.ndarray) -> np.ndarray:
-    flip = (slice(None, None, -1),) * x.ndim
-    return np.array(x[flip], order="C")[flip] if x.ndim else x
-
-
-def _strided(x: np.ndarray) -> np.ndarray:
-    return np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x
-
-
-def _read_only(x: np.ndarray) -> np.ndarray:
-    x = x.copy()
-    x.flags.writeable = False
-    return x
-
-
-LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "C": lambda x: x,
-    "Fortran": np.asfortranarray,
-    "reversed": _reversed,
-    "strided": _strided,
-    "read-only": _read_only,
-}
-"""Ways to keep the same numbers in memory."""
-
-
 @hs.composite
 def awkward_layouts(draw: hs.DrawFn, cases: hs.SearchStrategy[T]) -> T:
     """What `cases` draws, its arrays in Fortran order, reversed, strided or read-only.
@@ -233,7 +246,8 @@ def awkward_layouts(draw: hs.DrawFn, cases: hs.SearchStrategy[T]) -> T:
 
 def _lay_out(draw: hs.DrawFn, value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return LAYOUTS[draw(hs.sampled_from(list(LAYOUTS)))](value)
+        lay_out = draw(hs.sampled_from([None, *LAYOUTS.values()]))
+        return value if lay_out is None else lay_out(value)
     return tuple(_lay_out(draw, v) for v in value) if type(value) is tuple else value
 
 
