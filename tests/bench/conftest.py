@@ -81,7 +81,9 @@ def report() -> Report:
         versions=dict.fromkeys(STEPS, "1.0"),
         threads=2,
         rounds=3,
+        minutes=1.5,
         ceilings={"gflops": 100.0, "gbytes": 10.0},
         results=_results(),
         left_out=[LeftOutOf("JAX jit", "", "not installed (pip install jax)")],
+        missing=[],
     )

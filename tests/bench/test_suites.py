@@ -3,10 +3,11 @@ from __future__ import annotations
 import importlib
 import json
 
+import numpy as np
 import pytest
 
 from tinygrad_cnn.bench import apart, networks, peak, run, suites
-from tinygrad_cnn.bench.opponents import OURS, LeftOut
+from tinygrad_cnn.bench.opponents import OURS, LeftOut, Training
 from tinygrad_cnn.bench.suites import Session, plan
 from tinygrad_cnn.errors import ConfigError
 
@@ -33,6 +34,24 @@ def test_a_side_that_takes_too_long_is_named_with_its_time(library, monkeypatch)
     task("networks", "3x3").run(session)
     assert session.results == []
     assert "a step takes 0 s" in reasons(session)["ours"]
+
+
+def test_a_slow_side_is_tried_on_one_image_before_a_step_of_minutes_begins(
+    library, monkeypatch
+) -> None:
+    slow = library("slow")
+    slow.slow = True
+    session = Session([library("ours")], [slow], 1, 1)
+    task("networks", "3x3").run(session)
+    assert {r.side for r in session.results} == {"ours", "slow"}
+    monkeypatch.setattr(suites, "_seconds", lambda work: 0.1)
+    images = []
+    training = Training(lambda: 1.0, lambda: np.zeros(1))
+    slow.training = lambda network, *_: images.append(network.batch) or training
+    session = Session([library("ours")], [slow], 1, 1)
+    task("networks", "3x3").run(session)  # 64 images, 0.1 s each
+    assert images == [1]
+    assert "a step would take about 6 s" in reasons(session)["slow"]
 
 
 def test_a_side_that_cannot_is_named_and_the_others_go_on(library) -> None:

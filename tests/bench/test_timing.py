@@ -36,7 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_each_contestant_has_a_time_for_each_round(clock: Clock) -> None:
     sides = {name: Contestant(clock.worker(name, cost)) for name, cost in (("a", 1), ("b", 2))}
-    assert interleave(sides, 4, turn=0.5, patience=99) == {"a": [1] * 4, "b": [2] * 4}
+    assert interleave(sides, 4, turn=0.5, seconds=99) == {"a": [1] * 4, "b": [2] * 4}
 
 
 def test_the_first_call_of_a_turn_is_dropped(clock: Clock) -> None:
@@ -48,16 +48,28 @@ def test_the_first_call_of_a_turn_is_dropped(clock: Clock) -> None:
 
 def test_nobody_always_comes_after_the_same_one(clock: Clock) -> None:
     sides = {name: Contestant(clock.worker(name, 100)) for name in "abc"}
-    interleave(sides, 3, turn=1.0, patience=1e9)
-    rounds = "".join(clock.log[6:])
+    interleave(sides, 3, turn=1.0, seconds=1e9)
+    rounds = "".join(clock.log[3:])
     assert rounds == "abcbcacab"
 
 
-def test_a_slow_contestant_leaves_after_three_rounds(clock: Clock) -> None:
+def test_who_has_had_its_share_of_the_time_leaves_after_three_rounds(clock: Clock) -> None:
     sides = {"fast": Contestant(clock.worker("f", 0.1)), "slow": Contestant(clock.worker("s", 50))}
-    times = interleave(sides, 9, turn=0.1)
+    times = interleave(sides, 6, turn=0.1, seconds=20)
     assert len(times["slow"]) == 3
-    assert len(times["fast"]) == 9
+    assert len(times["fast"]) == 6
+
+
+def test_a_call_that_is_long_is_made_once_a_round(clock: Clock) -> None:
+    interleave({"slow": Contestant(clock.worker("s", 50))}, 4, turn=0.1, seconds=1)
+    assert len(clock.log) == 1 + 3  # one to learn its cost
+
+
+def test_it_ends_once_the_ratios_are_known(clock: Clock) -> None:
+    steady = {name: Contestant(clock.worker(name, 1)) for name in "ab"}
+    assert len(interleave(steady, 50, turn=0.01)["a"]) == timing.SETTLING
+    unsteady = {**steady, "c": Contestant(clock.worker("c", *[1.0, 2.0] * 50))}
+    assert len(interleave(unsteady, 20, turn=0.01, seconds=999)["c"]) == 20
 
 
 def test_conditions_hold_during_the_turns_of_their_contestant_alone(clock: Clock) -> None:
@@ -72,7 +84,7 @@ def test_conditions_hold_during_the_turns_of_their_contestant_alone(clock: Clock
         "b": Contestant(clock.worker("b", 1)),
     }
     interleave(sides, 1, turn=0.01)
-    assert "".join(clock.log) == "(aa)bb(a)b"
+    assert "".join(clock.log) == "(a)b(a)b"
 
 
 def test_a_ratio_compares_the_rounds_in_which_both_took_part() -> None:

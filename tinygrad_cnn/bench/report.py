@@ -30,10 +30,12 @@ class Report:
     machine: dict[str, Any]
     versions: dict[str, str]
     threads: int
-    rounds: int
+    rounds: int  # at most
+    minutes: float
     ceilings: dict[str, float]
     results: list[Result]
     left_out: list[LeftOutOf]
+    missing: list[str]  # what was to be measured when it was interrupted
 
     def to_json(self) -> str:
         """One object."""
@@ -98,7 +100,7 @@ def geometric_mean(values: Sequence[float]) -> float:
 def text(report: Report) -> str:
     """The whole report for a terminal of 80 columns."""
     tables = [TABLES[suite](report) for suite in SUITES if report.of(suite)]
-    return "\n\n".join(filter(None, [head(report), *tables, _left_out(report)]))
+    return "\n\n".join(filter(None, [head(report), *tables, _left_out(report), _missing(report)]))
 
 
 def head(report: Report) -> str:
@@ -113,8 +115,9 @@ def head(report: Report) -> str:
         f"Python {m['python']}, NumPy {m['numpy']}, {', '.join(versions)}",
         f"ceilings, float32: {c['gflops']:,.0f} GFLOP/s of products, "
         f"{c['gbytes']:,.0f} GB/s of memory",
-        f"medians of {report.rounds} interleaved rounds; ratios to {baseline([*report.versions])} "
-        "with the quartiles of the rounds' ratios, below 1 is faster",
+        f"medians of at most {report.rounds} interleaved rounds; "
+        f"ratios to {baseline([*report.versions])} with the quartiles of the rounds' "
+        "ratios, below 1 is faster",
     ]
     return "\n".join(textwrap.fill(text, 80, subsequent_indent="  ") for text in paragraphs)
 
@@ -334,6 +337,13 @@ def _left_out(report: Report) -> str:
         for (side, reason), cases in reasons.items()
     ]
     return "\n".join(["left out", *lines]) if lines else ""
+
+
+def _missing(report: Report) -> str:
+    names = textwrap.fill(
+        ", ".join(report.missing), 80, initial_indent="  ", subsequent_indent="  "
+    )
+    return f"interrupted; not measured\n{names}" if report.missing else ""
 
 
 def grid(rows: Sequence[Sequence[str]]) -> str:

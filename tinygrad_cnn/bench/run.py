@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -9,10 +10,11 @@ from tinygrad_cnn.bench import machine, roofline
 from tinygrad_cnn.bench.networks import NETWORKS
 from tinygrad_cnn.bench.opponents import OTHERS, OURS, Opponent
 from tinygrad_cnn.bench.report import Report
-from tinygrad_cnn.bench.suites import SUITES, LeftOutOf, Session, plan
+from tinygrad_cnn.bench.suites import SUITES, LeftOutOf, Session, Task, plan
 from tinygrad_cnn.errors import ConfigError, require
 
-ROUNDS, QUICK_ROUNDS = 15, 5
+ROUNDS, QUICK_ROUNDS = 21, 5  # at most
+MINUTES = 6.0
 TIERS = ("compiled", "blocked")  # the specification races only where it is asked for
 
 
@@ -22,16 +24,21 @@ def run(
     quick: bool = False,
     threads: int = 0,
     progress: bool = False,
+    minutes: float = MINUTES,
 ) -> Report:
     """Measure everything, or the suites and networks in `only`, and report.
 
-    All sides take `threads` threads, as many as there are cores where it is 0. `quick` takes fewer
-    rounds. Raises ConfigError for a tier or a suite that does not exist.
+    All sides take `threads` threads, as many as there are cores where it is 0. It takes about
+    `minutes` at most: rounds are left out for it, measurements are not. `quick` takes few rounds.
+    Ctrl-C ends it early: the report then holds the tasks that were finished, and names the others.
+    Raises ConfigError for a tier or a suite that does not exist.
     """
     unknown = [name for name in only if name not in {*SUITES, *NETWORKS}]
     if unknown:
         known = ", ".join((*SUITES, *NETWORKS))
         raise ConfigError(f"only: no suite and no network {unknown[0]!r}; there are: {known}")
+    if not minutes > 0:
+        raise ConfigError(f"minutes: a number above 0; got {minutes:g}")
     threads = threads or machine.cores()
     left_out: list[LeftOutOf] = []
     session = Session(
@@ -41,29 +48,47 @@ def run(
         QUICK_ROUNDS if quick else ROUNDS,
         left_out=left_out,
     )
+    begun = time.perf_counter()
     ceilings = roofline.measure(threads)
-    tasks = plan(only)
-    bar = require("tqdm", "train").tqdm(
-        total=len(tasks),
-        bar_format="{desc:<42.42} {bar} {n_fmt}/{total_fmt} {elapsed}",
-        leave=False,
-        dynamic_ncols=True,
-        disable=None if progress else True,  # None: where stderr is a terminal
-    )
-    with bar:
-        for task in tasks:
-            bar.set_description_str(f"{task.suite} {task.case}")
-            task.run(session)
-            bar.update()
+    missing = _measured(session, plan(only), begun + 60 * minutes, progress)
     return Report(
         machine=machine.describe().as_dict(),
         versions={side.name: side.version() for side in session.sides},
         threads=threads,
         rounds=session.rounds,
+        minutes=(time.perf_counter() - begun) / 60,
         ceilings=asdict(ceilings),
         results=session.results,
         left_out=left_out,
+        missing=[str(task) for task in missing],
     )
+
+
+def _measured(session: Session, tasks: list[Task], end: float, progress: bool) -> list[Task]:
+    """Run the tasks, each in its part of the time until `end`; gives those that Ctrl-C prevented.
+
+    What one task leaves of its part, or takes beyond it, is the others' gain or loss.
+    """
+    bar = require("tqdm", "train").tqdm(
+        total=sum(task.weight for task in tasks),
+        bar_format="{desc:<46.46} {bar} {percentage:3.0f}% {elapsed}",
+        leave=False,
+        dynamic_ncols=True,
+        disable=None if progress else True,  # None: where stderr is a terminal
+    )
+    session.told = bar.set_description_str
+    with bar:
+        for index, task in enumerate(tasks):
+            parts = sum(task.weight for task in tasks[index:])
+            now, finished = time.perf_counter(), len(session.results)
+            session.until = now + (end - now) * task.weight / parts
+            try:
+                task.run(session)
+            except KeyboardInterrupt:
+                del session.results[finished:]
+                return tasks[index:]
+            bar.update(task.weight)
+    return []
 
 
 def _checked(tiers: Sequence[str]) -> Sequence[str]:

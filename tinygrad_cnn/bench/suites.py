@@ -6,9 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import util
+from math import inf
 from typing import TypeVar
 
 import numpy as np
@@ -37,7 +38,8 @@ CONVOLUTIONS = (
 CHAIN = 200
 SIZES = {"batch": (16, 32, 64, 128, 256), "depth": (2, 4, 8, 16), "image": (16, 24, 32, 48, 64)}
 CHECKED_STEPS, TOLERANCE = 5, 1e-3  # of the losses, relative
-LONGEST_STEP = 8.0  # seconds
+LONGEST_STEP = 5.0  # seconds
+IMPORTS = 5  # of each module
 IMPORTED = ("numpy", "tinygrad_cnn", "torch", "jax", "mygrad", "autograd.numpy")
 IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
 
@@ -78,7 +80,8 @@ class Session:
     others: Sequence[Opponent]
     threads: int
     rounds: int
-    quick: bool = False
+    told: Callable[[str], object] = lambda _: None  # is called with what is being done
+    until: float = inf  # when the task in hand should be done, by time.perf_counter
     results: list[Result] = field(default_factory=list)
     left_out: list[LeftOutOf] = field(default_factory=list)
 
@@ -91,6 +94,7 @@ class Session:
         """What `prepare` makes of each side; of those that cannot, the reasons are kept."""
         prepared = {}
         for side in self.sides:
+            self.told(f"{case}: {side.name} begins")
             try:
                 with side.conditions(self.threads):
                     prepared[side] = prepare(side)
@@ -99,24 +103,35 @@ class Session:
         return prepared
 
     def race(
-        self, suite: str, case: str, what: str, works: Mapping[Opponent, Callable[[], object]]
+        self,
+        suite: str,
+        case: str,
+        what: str,
+        works: Mapping[Opponent, Callable[[], object]],
+        left: int = 1,
     ) -> None:
-        """Time the works side by side."""
+        """Time the works side by side, the first of `left` races that share the task's time."""
+        self.told(f"{case}: {what}")
         contestants = {
             side.name: Contestant(work, partial(side.conditions, self.threads))
             for side, work in works.items()
         }
-        times = interleave(contestants, self.rounds)
+        seconds = max(self.until - time.perf_counter(), 0) / left
+        times = interleave(contestants, self.rounds, seconds=seconds)
         self.results += [Result(suite, case, what, name, t) for name, t in times.items()]
 
 
 @dataclass(frozen=True)
 class Task:
-    """A line of the plan."""
+    """A line of the plan; it may take `weight` parts of the time that there is."""
 
     suite: str
     case: str
+    weight: int
     run: Callable[[Session], None]
+
+    def __str__(self) -> str:
+        return f"{self.suite} {self.case}"
 
 
 def plan(only: Sequence[str] = (), quick: bool = False) -> list[Task]:
@@ -126,12 +141,12 @@ def plan(only: Sequence[str] = (), quick: bool = False) -> list[Task]:
     ['default', 'chain', 'default']
     """
     tasks = [
-        *(Task("networks", name, _network(name)) for name in networks.NETWORKS),
-        *(Task("convolutions", str(case), _convolution(case)) for case in CONVOLUTIONS),
-        Task("overhead", "chain", _overhead),
-        *(Task("memory", name, _memory(name)) for name in ("default", "resnet20")),
-        *(Task("growth", family, _growth(family)) for family in SIZES),
-        Task("imports", "import", _imports),
+        *(Task("networks", name, 8, _network(name)) for name in networks.NETWORKS),
+        *(Task("convolutions", str(case), 2, _convolution(case)) for case in CONVOLUTIONS),
+        Task("overhead", "chain", 1, _overhead),
+        *(Task("memory", name, 8, _memory(name)) for name in ("default", "resnet20")),
+        *(Task("growth", family, 6, _growth(family)) for family in SIZES),
+        Task("imports", "import", 6, _imports),
     ]
     return [task for task in tasks if not only or {task.suite, task.case} & {*only}]
 
@@ -144,6 +159,8 @@ def _network(name: str) -> Callable[[Session], None]:
         losses: list[float] = []
 
         def prepare(side: Opponent) -> Training:
+            if side.slow:
+                _try_one_image(side, network)
             training = side.training(network, networks.weights(network), x, y)
             found = _first_losses(training)
             losses[:] = losses or found  # ours come first
@@ -152,21 +169,37 @@ def _network(name: str) -> Callable[[Session], None]:
             return training
 
         sides = session.ask(name, prepare)
-        for what, work in (("training", "step"), ("inference", "predict")):
-            works = {side: getattr(training, work) for side, training in sides.items()}
-            session.race("networks", name, what, works)
+        steps = {side: training.step for side, training in sides.items()}
+        session.race("networks", name, "training", steps, left=2)
+        predictions = {side: training.predict for side, training in sides.items()}
+        session.race("networks", name, "inference", predictions)
 
     return run
+
+
+def _try_one_image(side: Opponent, network: networks.Network) -> None:
+    """Raise LeftOut where a step of the whole batch would take longer than is waited for."""
+    one = replace(network, batch=1)
+    training = side.training(one, networks.weights(one), *networks.digits(one))
+    training.step()  # this one may import
+    _refuse_beyond_patience(network.batch * _seconds(training.step), "would take about")
+
+
+def _refuse_beyond_patience(seconds: float, words: str = "takes") -> None:
+    if seconds > LONGEST_STEP:
+        raise LeftOut(f"a step {words} {seconds:.0f} s, longer than is waited for")
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
 
 
 def _first_losses(training: Training) -> list[float]:
     """The losses of the first steps from the common weights: equal work gives equal losses."""
     losses = [training.step()]  # this one may compile
-    begun = time.perf_counter()
-    losses.append(training.step())
-    seconds = time.perf_counter() - begun
-    if seconds > LONGEST_STEP:
-        raise LeftOut(f"a step takes {seconds:.0f} s, longer than is waited for")
+    _refuse_beyond_patience(_seconds(lambda: losses.append(training.step())))
     return losses + [training.step() for _ in range(CHECKED_STEPS - 2)]
 
 
@@ -201,14 +234,14 @@ def _growth(family: str) -> Callable[[Session], None]:
     """Ours and the first of the others: time side by side; memory of ours alone."""
 
     def run(session: Session) -> None:
-        for size in SIZES[family]:
+        for index, size in enumerate(SIZES[family]):
             name = f"{family}={size}"
             network = networks.of_name(name)
             x, y = networks.digits(network)
             w = networks.weights(network)
             sides = [session.ours[0], *session.others[:1]]
             works = {side: side.training(network, w, x, y).step for side in sides}
-            session.race("growth", name, "training", works)
+            session.race("growth", name, "training", works, len(SIZES[family]) - index)
             bytes_ = peak.measure(session.ours[0].name, name, session.threads)
             session.results.append(Result("growth", name, "memory", sides[0].name, [bytes_]))
 
@@ -218,8 +251,9 @@ def _growth(family: str) -> Callable[[Session], None]:
 def _imports(session: Session) -> None:
     """Each module in fresh interpreters, in turn."""
     times: dict[str, list[float]] = {module: [] for module in IMPORTED if _installed(module)}
-    for _ in range(min(session.rounds, 7)):
+    for _ in range(min(session.rounds, IMPORTS)):
         for module, seconds in times.items():
+            session.told(f"importing {module}")
             command = [sys.executable, "-c", IMPORT.format(module)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             seconds.append(float(done.stdout))

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 FEWEST = 3  # rounds that even the slowest contestant takes part in
+SETTLING, PRECISE = 7, 0.01  # rounds before the spread is believed; the relative error of a ratio
+LONG = 20  # turns: a call that lasts so long is not repeated within its turn
 
 
 @dataclass(frozen=True)
@@ -49,34 +51,60 @@ def interleave(
     contestants: Mapping[str, Contestant],
     rounds: int,
     turn: float = 0.05,
-    patience: float = 10.0,
+    seconds: float = 60.0,
 ) -> dict[str, list[float]]:
-    """Seconds of one call, for each contestant and round.
+    """Seconds of one call, for each contestant and round: `rounds` of them at most.
 
     In a turn of about `turn` seconds a contestant is called at least twice where it is quick
     enough: the first call, which finds the caches full of another's data and the cores claimed by
-    another's threads, is dropped, and the turn's time is the median of the rest. Contestants that
-    would need more than `patience` seconds in all leave after fewer rounds.
+    another's threads, is dropped, and the turn's time is the median of the rest.
+
+    It ends sooner once the ratios are known well enough (`settled`). `seconds` are shared out
+    equally: who has had its share leaves, after FEWEST rounds at the least.
     """
-    costs = {name: _first_cost(contestant) for name, contestant in contestants.items()}
+    costs = {name: _first_cost(contestant, turn) for name, contestant in contestants.items()}
     times: dict[str, list[float]] = {name: [] for name in contestants}
-    names = list(contestants)
+    names, spent = list(contestants), dict.fromkeys(contestants, 0.0)
+    share = seconds / max(len(names), 1)
     for index in range(rounds if names else 0):
+        if index >= SETTLING and settled(times):
+            break
         first = index % len(names)
         for name in names[first:] + names[:first]:  # nobody always comes after the same one
-            calls = _calls(costs[name], turn)
-            if index < max(FEWEST, patience / (calls * costs[name])):
-                times[name].append(_turn(contestants[name], calls))
+            if index < FEWEST or spent[name] < share:
+                begun = time.perf_counter()
+                times[name].append(_turn(contestants[name], _calls(costs[name], turn)))
+                spent[name] += time.perf_counter() - begun
     return times
 
 
-def _first_cost(contestant: Contestant) -> float:
+def settled(times: Mapping[str, Sequence[float]]) -> bool:
+    """Whether every ratio to the first contestant is known to about PRECISE.
+
+    The standard error of a median of n values is 1.25 sigma / sqrt(n), and sigma about the
+    interquartile range over 1.35. Who has left is waited for no longer.
+
+    >>> settled({"a": [1.0] * 5, "b": [2.0] * 5}), settled({"a": [1.0] * 5, "b": [1, 2, 3, 2, 1]})
+    (True, False)
+    """
+    base, *others = ([*each] for each in times.values())
+    for other in others:
+        if len(other) == len(base):
+            ratio = Ratio.of(other, base)
+            error = 1.25 * (ratio.high - ratio.low) / 1.35 / np.sqrt(len(base))
+            if error > PRECISE * ratio.value:
+                return False
+    return True
+
+
+def _first_cost(contestant: Contestant, turn: float) -> float:
     with contestant.conditions():
-        return min(_once(contestant.work) for _ in range(2))
+        first = _once(contestant.work)
+        return first if first > LONG * turn else min(first, _once(contestant.work))
 
 
 def _calls(cost: float, turn: float) -> int:
-    return 1 if cost > 20 * turn else min(int(turn / cost) + 2, 50)
+    return 1 if cost > LONG * turn else min(int(turn / cost) + 2, 50)
 
 
 def _turn(contestant: Contestant, calls: int) -> float:

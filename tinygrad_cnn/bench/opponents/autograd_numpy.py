@@ -21,6 +21,7 @@ class Autograd(Opponent):
 
     name = "autograd"
     package = "autograd"
+    slow = True
 
     def conditions(self, threads: int) -> AbstractContextManager[object]:
         """BLAS is all that it has threads from."""

@@ -67,10 +67,12 @@ class Opponent:
 
     name     as the report calls it
     package  what must be installed
+    slow     whether a step may take minutes: it is tried on one image first
     """
 
     name = ""
     package = ""
+    slow = False
 
     def why_absent(self) -> str:
         """Why it cannot take part here; empty if it can."""

@@ -28,6 +28,7 @@ class MyGrad(Opponent):
 
     name = "MyGrad"
     package = "mygrad"
+    slow = True
 
     def conditions(self, threads: int) -> AbstractContextManager[object]:
         """BLAS is all that it has threads from."""
