@@ -61,7 +61,7 @@ def test_where_time_is_short_half_of_it_trains_the_central_networks_longer() -> 
     assert len({(t.epochs, t.images) for t in beside}) == 1
     assert len({t.name for t in split.tasks}) == len(split.tasks)
     assert split.left_out[:2] == (
-        "3 epochs of 20% of the images instead of 10 epochs of all images",
+        "4 epochs of 30% of the images instead of 10 epochs of all images",
         "of the central networks (dense, cnn, residual) once more, on their own: "
         "10 epochs of all images",
     )

@@ -50,9 +50,13 @@ class Level(NamedTuple):
 LEVELS = (
     Level(10, 1.0, 3),
     Level(10, 1.0, 1),
+    Level(7, 1.0, 1),
     Level(5, 1.0, 1),
+    Level(5, 0.7, 1),
     Level(5, 0.4, 1),
+    Level(4, 0.3, 1),
     Level(3, 0.2, 1),
+    Level(2, 0.2, 1),
     Level(2, 0.1, 1),
     Level(2, 0.03, 1),
     Level(1, 0.01, 1),
