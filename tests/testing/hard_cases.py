@@ -87,6 +87,12 @@ def doubles_in_place(x: np.ndarray) -> np.ndarray:
     return x * x
 
 
+def entropy(p: np.ndarray) -> np.ndarray:
+    if (p < 0).any() or (p > 1).any():
+        raise ValueError("takes probabilities")
+    return -p * np.log(p)
+
+
 def reciprocal_norm(x: np.ndarray) -> Any:
     return np.sqrt((x * x).sum() + 1e-24)
 
@@ -231,6 +237,19 @@ HARD_RIGHT = [
         reciprocal_norm,
         lambda g, x: (g * x / reciprocal_norm(x),),
         lambda r: (10.0 ** r.uniform(-15, -9) * r.standard_normal(3),),
+    ),
+    # -- domains
+    right(
+        "raises outside its domain, and x near its ends",
+        entropy,
+        lambda g, p: (-g * (np.log(p) + 1),),
+        fixed(np.array([1e-9, 0.5, 1 - 1e-12])),
+    ),
+    right(
+        "raises outside its domain, and x at an end",
+        entropy,
+        lambda g, p: (-g * (np.log(p) + 1),),
+        fixed(np.array([0.25, 1.0])),
     ),
     # -- forms
     right("a list of gradients", np.multiply, lambda g, a, b: [g * b, g * a], normal((3,), (3,))),

@@ -97,8 +97,19 @@ def test_a_bare_vjp_is_judged_in_the_dtypes_that_are_given() -> None:
         (lambda x: (x, 2 * x), [1.0, 2.0]),
         (lambda x: (x - tg.mean(x)) / tg.sqrt(tg.var(x) + 1e-5), [0.015625]),
         (lambda x: 300 * x - x * 300, [0.015625, 3.0]),
+        (lambda x: tg.layer_norm(x, (1,)), [0.015625]),
+        (lambda x: tg.layer_norm(x, (1,)), [1.8905e-4]),
+        (lambda x: (x + 1) ** 2 - x**2 - 2 * x - 1, [-100.69957123]),
     ],
-    ids=["identity", "identity and more", "layer norm of one", "terms that cancel"],
+    ids=[
+        "identity",
+        "identity and more",
+        "layer norm of one",
+        "terms that cancel",
+        "fused layer norm of one",
+        "fused layer norm of a small one",
+        "a gradient that is rounding alone",
+    ],
 )
 def test_a_right_function_is_accused_of_nothing(f: Any, x: list[float]) -> None:
     for seed in range(4):

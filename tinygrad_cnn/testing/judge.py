@@ -7,6 +7,7 @@ rounding do to the gradient. A claim that nothing supports is not yet wrong: see
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +17,7 @@ import numpy as np
 
 from tinygrad_cnn.testing.blame import blaming
 from tinygrad_cnn.testing.refute import CONSTANT, SHARP, Probe, Reading
+from tinygrad_cnn.testing.rounding import COARSEST, attempted, jiggled
 from tinygrad_cnn.testing.slopes import (
     LARGEST,
     LEVELS,
@@ -214,20 +216,13 @@ class Judge:
         Where f itself is rounded more coarsely than its dtype (computed in float32 within, say),
         the inputs move by as much.
         """
-        subject, rng = self.subject, np.random.default_rng(0)
+        subject = self.subject
         eps = subject.eps_in
-        relative = min(max(eps, noise / claim.outputs if claim.outputs else eps), 2.0**-10)
+        relative = min(max(eps, noise / claim.outputs if claim.outputs else eps), COARSEST)
         here, moved = claim.value, 0.0
-        for _ in range(4):
-            xs = [
-                np.asarray(x * (1 + relative * rng.uniform(-1, 1, x.shape)), x.dtype)
-                for x in subject.xs
-            ]
-            try:
-                G = subject.gradient(xs, claim.g)[claim.k]
-            except Exception:  # they have left the domain of f
-                continue
-            there = replace(claim, G=G).value
+        for *xs, g in jiggled([*subject.xs, claim.g], relative):
+            G = attempted(lambda at: subject.gradient(at[:-1], at[-1]), [*xs, g])
+            there = math.nan if G is None else replace(claim, G=G[claim.k]).value
             if np.isfinite(there):
                 moved = max(moved, abs(there - here))
         return moved

@@ -19,7 +19,7 @@ from tinygrad_cnn.core.backward import gradients_of
 from tinygrad_cnn.core.modes import enable_grad, manual_seed, no_grad, observe, rng
 from tinygrad_cnn.core.node import Leaf
 from tinygrad_cnn.core.tensor import Tensor, wrap
-from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.errors import ConfigError, TinygradError
 from tinygrad_cnn.ops import alias
 from tinygrad_cnn.testing.kinks import Witness
 from tinygrad_cnn.transforms import flatten_tree
@@ -29,6 +29,17 @@ __tracebackhide__ = True  # in pytest: a failure shows the functions of users, n
 T = TypeVar("T")
 WIDE = 2.0**13
 """Outputs that differ by more are looked at by their relative size, too."""
+
+REFUSALS = (
+    ArithmeticError,
+    AssertionError,
+    LookupError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    TinygradError,
+)
+"""What functions raise at inputs outside their domain, or of a kind that they do not take."""
 
 Arrays = list[np.ndarray]
 Pull = Callable[[Any], Arrays]
@@ -150,7 +161,7 @@ class Subject:
             return doubles, ""
         try:
             self.run(doubles)
-        except Exception as error:
+        except REFUSALS as error:
             copies = [x.copy(order="K") for x in self.originals]
             kinds = ", ".join(sorted({str(x.dtype) for x in copies}))
             return copies, f"double precision: f runs on {kinds} alone ({error})"
@@ -204,11 +215,16 @@ class Subject:
             return self.isolated(lambda: self.f(*args))
 
     def value(self, xs: Sequence[np.ndarray]) -> Value:
-        """f at xs, flattened, with its branches."""
+        """f at xs, flattened, with its branches; no numbers where it raises."""
         witness = Witness()
         _ = self.draws  # found out before anybody watches
-        with observe(witness):
-            ys = float_outputs(self.run(copies_of(xs)))
+        try:
+            with observe(witness):
+                ys = float_outputs(self.run(copies_of(xs)))
+        except REFUSALS as error:
+            if xs is self.xs:
+                raise
+            return Value(np.zeros(0), ("outside its domain", type(error)))
         y = flat(ys)
         shapes = tuple(a.shape for a in ys)
         branches = (shapes, np.isfinite(y).tobytes(), *witness.branches)

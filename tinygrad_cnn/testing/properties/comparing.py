@@ -1,13 +1,12 @@
 """Two ways to the same gradient may differ by rounding, and by nothing else.
 
-By a multiple of the dtype's eps; where that is not enough, by what the gradient moves when its
-inputs move by their own rounding: its condition.
+By a multiple of the dtype's eps; where that is not enough, by what rounding is seen to do to the
+difference, when all that goes into it moves a little.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from math import comb
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,7 +15,8 @@ from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.testing.blame import blaming, mismatch
 from tinygrad_cnn.testing.properties.registry import HOLDS
 from tinygrad_cnn.testing.report import GradientMismatch, Outcome
-from tinygrad_cnn.testing.subject import Arrays, Subject, element, float_outputs, size_of
+from tinygrad_cnn.testing.rounding import OPERATIONS, eps_of, grain, largest, measured
+from tinygrad_cnn.testing.subject import REFUSALS, Arrays, Subject, element, float_outputs
 
 __tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
 
@@ -40,132 +40,120 @@ def terms_of(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
     return float(sum(np.sum(np.abs(x * y)) for x, y in zip(a, b, strict=True)))
 
 
+Sides = Callable[[Arrays], tuple[Arrays, Arrays, Arrays]]
+"""From all numbers that go in: what was found, what was expected, and the sizes of their terms."""
+
+
+def disagreement(
+    subject: Subject, sides: Sides, at: Arrays
+) -> tuple[Arrays, Arrays, list[float]] | None:
+    """None if found and expected agree up to rounding; else both, and how far they might differ.
+
+    Elements that are finite in neither count as equal: 2 inf - inf / 2 need not be inf.
+    """
+    found, expected, terms = sides(at)
+    sizes = [largest(t) for t in terms]
+    eps = eps_of(subject)
+    allowed = [OPERATIONS * eps * size for size in sizes]
+    if _all_within(found, expected, allowed):
+        return None
+
+    def difference(moved: Arrays) -> Arrays:
+        found, expected, _ = sides(moved)
+        return [a - b for a, b in zip(found, expected, strict=True)]
+
+    eps = max(eps, grain(subject))
+    noise = measured(difference, at, eps)
+    allowed = [OPERATIONS * eps * size + r for size, r in zip(sizes, noise, strict=True)]
+    return None if _all_within(found, expected, allowed) else (found, expected, allowed)
+
+
+def _all_within(found: Arrays, expected: Arrays, allowed: Sequence[float]) -> bool:
+    return all(within(a, b, t).all() for a, b, t in zip(found, expected, allowed, strict=True))
+
+
+def within(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
+    """Where a and b differ by t at most, or both are not finite."""
+    return np.asarray((np.abs(a - b) <= t) | (a == b) | ~(np.isfinite(a) | np.isfinite(b)))
+
+
 def must_be_one_number(
-    subject: Subject, name: str, summary: str, sides: Callable[[Arrays], tuple[float, float, float]]
+    subject: Subject,
+    name: str,
+    summary: str,
+    sides: Callable[[Arrays], tuple[float, float, float]],
+    at: Arrays,
 ) -> Outcome:
     """The two numbers that `sides` gives are equal up to rounding; its third is their terms."""
+
+    def arrays(values: Arrays) -> tuple[Arrays, Arrays, Arrays]:
+        left, right, terms = here if values is at else sides(values)
+        sizes = terms + max(abs(left), abs(right))
+        return [np.asarray(left)], [np.asarray(right)], [np.asarray(sizes)]
+
     with blaming(subject, name):
-        left, right, terms = sides(subject.xs)
-        if not np.isfinite(terms):
+        here = sides(at)
+        if not np.isfinite(here[2]):
             return Outcome(skipped="a gradient is not finite at these inputs")
-        eps = max(subject.eps_in, subject.eps_out)
-        allowed = 256 * eps * (terms + max(abs(left), abs(right)))
-        if abs(left - right) <= allowed:
-            return HOLDS
-        allowed += 256 * grain(subject) * (terms + max(abs(left), abs(right)))
-        for xs in rounded(subject, subject.xs):
-            there = sides(xs)
-            steps = [abs(there[0] - left), abs(there[1] - right)]
-            allowed += 8 * max((h for h in steps if np.isfinite(h)), default=0.0)
-        numbers = lambda xs: [np.asarray(side) for side in sides(xs)[:2]]  # noqa: E731
-        allowed += 32 * max(roughness(numbers, subject.xs)) + vanished(subject)
-    if not abs(left - right) <= allowed:
-        raise mismatch(
-            subject, name, summary, analytic=left, numeric=right, uncertainty=float(allowed)
-        )
-    return HOLDS
-
-
-def rounded(subject: Subject, xs: Arrays) -> Iterator[Arrays]:
-    """The inputs moved by their own rounding, four times."""
-    rng = np.random.default_rng(0)
-    for _ in range(4):
-        steps = (2 * subject.eps_in * rng.uniform(-1, 1, x.shape) for x in xs)
-        yield [np.asarray(x * (1 + h), x.dtype) for x, h in zip(xs, steps, strict=True)]
-
-
-def roughness(compute: Callable[[Arrays], Arrays], xs: Arrays) -> list[float]:
-    """How far rounding throws each array that is computed at xs: the sixth differences nearby.
-
-    What is smooth cancels in them. 1 - p for a p near 1 is rounded to the eps of 1, and moving the
-    inputs by their own rounding would not show it.
-    """
-    rng = np.random.default_rng(1)
-    rough = np.zeros(len(compute(xs)))
-    for _ in range(4):  # what is rounded to few digits may cancel by chance, but not each time
-        steps = [2.0**-30 * rng.uniform(0.5, 1, x.shape) for x in xs]
-        total: list[Any] = [0.0] * len(rough)
-        for k in range(-3, 4):
-            there = [np.asarray(x * (1 + k * h), x.dtype) for x, h in zip(xs, steps, strict=True)]
-            weight = (-1) ** k * comb(6, k + 3)
-            total = [t + weight * y for t, y in zip(total, compute(there), strict=True)]
-        sizes = [np.abs(t) / comb(12, 6) ** 0.5 for t in total]
-        rough = np.maximum(rough, [float(r[np.isfinite(r)].max(initial=0.0)) for r in sizes])
-    return [float(r) for r in rough]
-
-
-def vanished(subject: Subject) -> float:
-    """What is lost where a gradient cancels altogether: 1 - p is 0 for a p that is rounded to 1.
-
-    Derivatives of 1 are known to its last place, along directions as large as the inputs.
-    """
-    g = sum(y.size / size_of(y) for y in subject.outputs)
-    x = max((size_of(x) for x in subject.xs), default=1.0)
-    return float(64 * max(subject.eps_in, subject.eps_out) * g * x * max(1.0, x))
-
-
-def grain(subject: Subject) -> float:
-    """The relative step of inputs that f notices, if it is coarse: f computes in float32 within."""
-    near = nearby(subject)  # where nothing is 0
-    if near is None:
-        return 0.0
-    here = subject.value(near).y
-
-    def noticed(h: float) -> np.ndarray:
-        y = subject.value([x * (1 + h) for x in near]).y
-        return y != here if y.shape == here.shape else np.ones(here.shape, bool)
-
-    moving = noticed(2.0**-12)
-    steps = (2.0**-k for k in range(44, 12, -4))
-    least = next((h for h in steps if 2 * noticed(h)[moving].sum() >= moving.sum()), 2.0**-12)
-    return least if least > 2.0**-44 else 0.0
+        differing = disagreement(subject, arrays, at)
+    if differing is None:
+        return HOLDS
+    (left,), (right,), (allowed,) = differing
+    raise mismatch(
+        subject,
+        name,
+        summary,
+        analytic=left.item(),
+        numeric=right.item(),
+        uncertainty=allowed,
+    )
 
 
 def must_agree(
     subject: Subject,
     name: str,
     summary: str,
-    found: Arrays,
-    expected: Arrays,
-    compute: Callable[[Arrays], Arrays],
-    terms: Arrays | None = None,
-    *,
+    sides: Sides,
+    at: Arrays,
     places: Sequence[int] | None = None,
-    at: Arrays | None = None,
 ) -> None:
-    """Two gradients are equal up to rounding: of their largest terms, and of their inputs.
-
-    Elements that are finite in neither count as equal: 2 inf - inf / 2 need not be inf.
-    """
-    eps = max(subject.eps_in, subject.eps_out)
-    sizes = [np.abs(e) for e in expected] if terms is None else terms
-    allowed = [256 * eps * float(s[np.isfinite(s)].max(initial=0.0)) for s in sizes]
-    if all(within(a, b, t).all() for a, b, t in zip(found, expected, allowed, strict=True)):
+    """Two ways to the gradients of some places (all, unless given) differ by rounding alone."""
+    with blaming(subject, name):
+        differing = disagreement(subject, sides, at)
+    if differing is None:
         return
-    coarse = max(1.0, grain(subject) / eps)
-    allowed = [t * coarse for t in allowed]
-    xs = subject.xs if at is None else at
-    here = compute(xs)
-    allowed = [t + 32 * r for t, r in zip(allowed, roughness(compute, xs), strict=True)]
-    for there in rounded(subject, xs):
-        for k, (a, b) in enumerate(zip(compute(there), here, strict=True)):
-            allowed[k] += largest_step(a, b)
-    for k, (a, b, t) in enumerate(zip(found, expected, allowed, strict=True)):
+    for k, (a, b, t) in enumerate(zip(*differing, strict=True)):
         inside = within(a, b, t)
         if not inside.all():
             place = k if places is None else places[k]
             raise failure_at(subject, name, summary, place, ~inside, a, b, t)
 
 
-def largest_step(a: np.ndarray, b: np.ndarray) -> float:
-    """What is allowed for inputs that moved from b's to a's; inf - inf counts for nothing."""
-    step = np.abs(a - b)
-    return 8 * float(step[np.isfinite(step)].max(initial=0.0))
+def must_agree_values(
+    subject: Subject, name: str, summary: str, compute: Callable[[Arrays], Arrays]
+) -> None:
+    """The outputs that are computed are f's, up to the coarser rounding of the two."""
 
+    def sides(xs: Arrays) -> tuple[Arrays, Arrays, Arrays]:
+        found = compute(xs)
+        expected = subject.outputs if xs is subject.xs else float_outputs(subject.run(xs))
+        eps = max(np.finfo(y.dtype).eps for y in found)
+        coarser = max(1.0, float(eps) / eps_of(subject))
+        return found, expected, [coarser * y for y in expected]
 
-def within(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
-    """Where a and b differ by t at most, or both are not finite."""
-    return np.asarray((np.abs(a - b) <= t) | (a == b) | ~(np.isfinite(a) | np.isfinite(b)))
+    differing = disagreement(subject, sides, subject.xs)
+    if differing is None:
+        return
+    for j, (a, b, t) in enumerate(zip(*differing, strict=True)):
+        inside = within(a, b, t)
+        if not inside.all():
+            i = int(np.argmax(~inside))
+            ours, theirs = (y.reshape(-1)[i].item() for y in (b, a))
+            raise mismatch(
+                subject,
+                name,
+                f"{summary}: output {j} at {list(element(a, i))} is {ours} by f, {theirs} there",
+            )
 
 
 def failure_at(
@@ -196,31 +184,6 @@ def failure_at(
     )
 
 
-def must_agree_values(subject: Subject, name: str, summary: str, ys: Arrays) -> None:
-    """The outputs are f's, up to rounding."""
-    wanted = subject.outputs
-    eps = max(subject.eps_in, *(float(np.finfo(y.dtype).eps) for y in ys))
-    allowed = [256 * eps * float(np.abs(y).max(initial=0.0)) for y in wanted]
-    if all(within(a, b, t).all() for a, b, t in zip(ys, wanted, allowed, strict=True)):
-        return
-    coarse = max(1.0, grain(subject) / eps)
-    allowed = [t * coarse for t in allowed]
-    for xs in rounded(subject, subject.xs):
-        ys_there = float_outputs(subject.run(xs))
-        for j, (a, b) in enumerate(zip(ys_there, wanted, strict=True)):
-            allowed[j] += largest_step(a, b)
-    for j, (a, b, t) in enumerate(zip(ys, wanted, allowed, strict=True)):
-        inside = within(a, b, t)
-        if not inside.all():
-            i = int(np.argmax(~inside))
-            ours, theirs = (y.reshape(-1)[i].item() for y in (b, a))
-            raise mismatch(
-                subject,
-                name,
-                f"{summary}: output {j} at {list(element(a, i))} is {ours} by f, {theirs} there",
-            )
-
-
 def must_be_equal(subject: Subject, name: str, when: str, ys: Arrays) -> None:
     """The outputs are f's, bit for bit."""
     if any(a.tobytes() != b.tobytes() for a, b in zip(ys, subject.outputs, strict=True)):
@@ -239,16 +202,8 @@ def tried(run: Callable[[], T]) -> T | None:
     """run(), or None where f does not take such inputs."""
     try:
         return run()
-    except Exception:
+    except (*REFUSALS, AttributeError):  # what is given may be no Tensor, or no array
         return None
-
-
-def nearby(subject: Subject) -> Arrays | None:
-    """Inputs a little off: what holds there holds by no coincidence, as that of equal rows."""
-    vs = subject.direction(subject.rng("nearby"))
-    xs = [np.asarray(x + 2.0**-5 * v, x.dtype) for x, v in zip(subject.xs, vs, strict=True)]
-    value = tried(lambda: subject.value(xs))
-    return xs if value is not None and np.isfinite(value.y).all() else None
 
 
 def branches_change(subject: Subject, vs: Arrays) -> bool:

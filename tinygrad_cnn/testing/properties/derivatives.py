@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,11 @@ def adjointness(subject: Subject) -> Outcome:
     if branches_change(subject, vs):
         return Outcome(skipped="f has a kink at these inputs")
 
-    def sides(xs: Arrays) -> tuple[float, float, float]:
-        tangent, G = pull_twice(subject, xs, vs)[len(xs) :], subject.gradient(xs, g)
+    n = len(vs)
+
+    def sides(values: Arrays) -> tuple[float, float, float]:
+        xs, vs, g = values[:n], values[n:-1], values[-1]
+        tangent, G = pull_twice(subject, xs, vs)[n:], subject.gradient(xs, g)
         return inner(G, vs), inner([g], [flat(tangent)]), terms_of(G, vs)
 
     return must_be_one_number(
@@ -61,6 +65,7 @@ def adjointness(subject: Subject) -> Outcome:
         "adjointness",
         "<J^T g, v> differs from <g, J v>, computed by the recorded gradient's own gradient",
         sides,
+        [*subject.xs, *vs, g],
     )
 
 
@@ -71,9 +76,10 @@ def symmetry(subject: Subject) -> Outcome:
     vs, ws = subject.direction(rng), subject.direction(rng)
     if branches_change(subject, vs):
         return Outcome(skipped="f has a kink at these inputs")
-    n = len(subject.xs)
+    n = len(vs)
 
-    def sides(xs: Arrays) -> tuple[float, float, float]:
+    def sides(values: Arrays) -> tuple[float, float, float]:
+        xs, vs, ws = values[:n], values[n : 2 * n], values[2 * n :]
         Hv, Hw = pull_twice(subject, xs, vs)[:n], pull_twice(subject, xs, ws)[:n]
         return inner(Hv, ws), inner(Hw, vs), terms_of(Hv, ws) + terms_of(Hw, vs)
 
@@ -82,6 +88,7 @@ def symmetry(subject: Subject) -> Outcome:
         "symmetry",
         "the Hessian of <g, f> is not symmetric: <w, H v> differs from <v, H w>",
         sides,
+        [*subject.xs, *vs, *ws],
     )
 
 
@@ -91,22 +98,26 @@ def linearity(subject: Subject) -> Outcome:
     rng = subject.rng("linearity")
     g, h = subject.upstream(rng), subject.upstream(rng)
     with blaming(subject, "linearity"):
-        G, H, both, none = (subject.gradient(subject.xs, u) for u in (g, h, 2 * g - 0.5 * h, 0 * g))
+        G, none = subject.gradient(subject.xs, g), subject.gradient(subject.xs, 0 * g)
     for k, zero in enumerate(none):
         wrong = (zero != 0) & np.isfinite(G[k])
         if wrong.any():
             raise failure_at(
                 subject, "linearity", "J^T 0 is not 0", k, wrong, zero, np.zeros_like(zero), 0
             )
-    expected = [2 * a - 0.5 * b for a, b in zip(G, H, strict=True)]
+
+    def sides(values: Arrays) -> tuple[Arrays, Arrays, Arrays]:
+        *xs, g, h = values
+        both, G, H = (subject.gradient(xs, u) for u in (2 * g - 0.5 * h, g, h))
+        expected = [2 * a - 0.5 * b for a, b in zip(G, H, strict=True)]
+        return both, expected, [np.abs(2 * a) + np.abs(b / 2) for a, b in zip(G, H, strict=True)]
+
     must_agree(
         subject,
         "linearity",
         "J^T (2g - h/2) differs from 2 J^T g - J^T h / 2: the VJP is not linear in g",
-        both,
-        expected,
-        lambda xs: subject.gradient(xs, 2 * g - 0.5 * h),
-        [np.abs(2 * a) + np.abs(0.5 * b) for a, b in zip(G, H, strict=True)],
+        sides,
+        [*subject.xs, g, h],
     )
     return HOLDS
 
@@ -117,7 +128,7 @@ def reference(subject: Subject) -> Outcome:
     other = subject.reference
     if other is None:
         return Outcome(skipped="no reference= is given")
-    ys = _values_of(other, subject)
+    ys = _values_of(other, subject, subject.xs)
     if [y.shape for y in ys] != [y.shape for y in subject.outputs]:
         raise mismatch(
             subject,
@@ -125,28 +136,32 @@ def reference(subject: Subject) -> Outcome:
             f"f returns shapes {[y.shape for y in subject.outputs]}, the reference "
             f"{[y.shape for y in ys]}",
         )
-    must_agree_values(subject, "reference", "f differs from the reference", ys)
+    values = partial(_values_of, other, subject)
+    must_agree_values(subject, "reference", "f differs from the reference", values)
     judge = replace(subject, f=other, reference=None)
     if subject.vjp is not None or tried(lambda: judge.record(subject.xs)) is None:
         return Outcome(note="values; the reference takes arrays")
+
+    def sides(values: Arrays) -> tuple[Arrays, Arrays, Arrays]:
+        *xs, g = values
+        expected = judge.gradient(xs, g)
+        return subject.gradient(xs, g), expected, expected
+
     g = subject.upstream(subject.rng("reference"))
-    with blaming(subject, "reference"):
-        found = subject.gradient(subject.xs, g)
     must_agree(
         subject,
         "reference",
         "the gradient differs from the reference's",
-        found,
-        judge.gradient(subject.xs, g),
-        lambda xs: subject.gradient(xs, g),
+        sides,
+        [*subject.xs, g],
     )
     return HOLDS
 
 
-def _values_of(other: Callable[..., Any], subject: Subject) -> Arrays:
+def _values_of(other: Callable[..., Any], subject: Subject, xs: Arrays) -> Arrays:
     """What the reference returns: for Tensors or, if it does not take them, for arrays."""
-    found = tried(lambda: float_outputs(replace(subject, f=other).run(subject.xs)))
+    found = tried(lambda: float_outputs(replace(subject, f=other).run(xs)))
     if found is not None:
         return found
-    args = [plain(a) for a in subject.arguments(subject.xs)]
+    args = [plain(a) for a in subject.arguments(xs)]
     return float_outputs(subject.isolated(lambda: other(*args)))

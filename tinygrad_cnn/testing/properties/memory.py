@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.testing.blame import blaming, mismatch
+from tinygrad_cnn.testing.layouts import LAYOUTS
 from tinygrad_cnn.testing.properties.comparing import (
     must_agree,
     must_agree_values,
@@ -16,7 +17,7 @@ from tinygrad_cnn.testing.properties.comparing import (
 )
 from tinygrad_cnn.testing.properties.registry import HOLDS, prop
 from tinygrad_cnn.testing.report import Outcome
-from tinygrad_cnn.testing.subject import Subject, float_outputs
+from tinygrad_cnn.testing.subject import Arrays, Subject, float_outputs
 
 __tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
 
@@ -25,48 +26,33 @@ __tracebackhide__ = True  # in pytest: a failure shows the functions of users, n
 def memory_layout(subject: Subject) -> Outcome:
     """f and its gradient are the same for Fortran-ordered, strided, reversed, read-only arrays."""
     g = subject.upstream(subject.rng("layout"))
+    at = [*subject.xs, g]
     with blaming(subject, "memory_layout"):
-        expected = subject.gradient([x.copy(order="C") for x in subject.xs], g)
+        usual = _in_rows(subject, at)
     for name, lay_out in LAYOUTS.items():
-        xs = [lay_out(x) for x in subject.xs]
-        gs = [lay_out(a) for a in subject.split(g)]
-        with blaming(subject, "memory_layout"):
-            ys = float_outputs(subject.run(xs))
-            found = subject.pullback(xs)(gs)
+
+        def values(xs: Arrays, lay_out: Layout = lay_out) -> Arrays:
+            return float_outputs(subject.run([lay_out(x) for x in xs]))
+
+        def gradients(values: Arrays, lay_out: Layout = lay_out) -> tuple[Arrays, Arrays, Arrays]:
+            *xs, g = values
+            gs = [lay_out(a) for a in subject.split(g)]
+            found = subject.pullback([lay_out(x) for x in xs])(gs)
+            expected = usual if values is at else _in_rows(subject, values)
+            return found, expected, expected
+
         what = f"for {name} arrays"
-        must_agree_values(subject, "memory_layout", f"f has another value {what}", ys)
-        must_agree(
-            subject,
-            "memory_layout",
-            f"the gradient is another {what}",
-            found,
-            expected,
-            lambda moved: subject.gradient(moved, g),
-        )
+        must_agree_values(subject, "memory_layout", f"f has another value {what}", values)
+        must_agree(subject, "memory_layout", f"the gradient is another {what}", gradients, at)
     return HOLDS
 
 
-def _strided(x: np.ndarray) -> np.ndarray:
-    return np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x.copy()
+Layout = Callable[[np.ndarray], np.ndarray]
 
 
-def _reversed(x: np.ndarray) -> np.ndarray:
-    flip = (slice(None, None, -1),) * x.ndim
-    return np.ascontiguousarray(x[flip])[flip] if x.ndim else x.copy()
-
-
-def _read_only(x: np.ndarray) -> np.ndarray:
-    x = x.copy()
-    x.flags.writeable = False
-    return x
-
-
-LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "Fortran-ordered": lambda x: x.copy(order="F"),
-    "strided": _strided,
-    "reversed": _reversed,
-    "read-only": _read_only,
-}
+def _in_rows(subject: Subject, values: Arrays) -> Arrays:
+    *xs, g = values
+    return subject.gradient([x.copy(order="C") for x in xs], g)
 
 
 @prop()

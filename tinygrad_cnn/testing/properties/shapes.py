@@ -14,12 +14,12 @@ from tinygrad_cnn.core.tensor import Tensor, wrap
 from tinygrad_cnn.testing.blame import blaming, mismatch
 from tinygrad_cnn.testing.properties.comparing import (
     must_agree,
-    nearby,
     plain,
     tried,
 )
 from tinygrad_cnn.testing.properties.registry import HOLDS, prop
 from tinygrad_cnn.testing.report import Outcome
+from tinygrad_cnn.testing.rounding import beside
 from tinygrad_cnn.testing.subject import Arrays, Subject, float_outputs
 
 __tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
@@ -28,7 +28,7 @@ __tracebackhide__ = True  # in pytest: a failure shows the functions of users, n
 @prop(bare=False)
 def broadcasting(subject: Subject) -> Outcome:
     """The gradient of an input that is broadcast is the sum over the copies that it stands for."""
-    near = nearby(subject)
+    near = beside(subject)
     if near is None:
         return Outcome(skipped="f is not finite nearby")
     arrays = [np.shape(x) for x in subject.arguments(near) if isinstance(x, np.ndarray | Tensor)]
@@ -60,24 +60,25 @@ def _broadcast(subject: Subject, xs: Arrays, k: int, shape: tuple[int, ...]) -> 
     if not all(np.allclose(a, b, rtol=1e-9, atol=0) for a, b in zip(spread, plain, strict=True)):
         return False
     g = subject.upstream(subject.rng("broadcasting"))
-    with blaming(subject, "broadcasting"):
-        narrow = subject.gradient(xs, g)
-    summed = tried(lambda: subject.gradient(wide, g))
-    if summed is None:  # its gradient is written for these shapes alone
-        return False
-    terms = [np.abs(a) for a in narrow]
-    terms[k] = _sum_to(np.abs(summed[k]), x.shape)
-    summed[k] = _sum_to(summed[k], x.shape)
+    if tried(lambda: subject.gradient(wide, g)) is None:
+        return False  # its gradient is written for these shapes alone
+
+    def sides(values: Arrays) -> tuple[Arrays, Arrays, Arrays]:
+        *xs, g = values
+        wide = [np.array(np.broadcast_to(x, shape)) if i == k else x for i, x in enumerate(xs)]
+        narrow, summed = subject.gradient(xs, g), subject.gradient(wide, g)
+        terms = [np.abs(G) for G in narrow]
+        terms[k] = _sum_to(np.abs(summed[k]), x.shape)
+        summed[k] = _sum_to(summed[k], x.shape)
+        return narrow, summed, terms
+
     must_agree(
         subject,
         "broadcasting",
         f"{subject.label(k)} of shape {x.shape} stands for copies of shape {shape}, and its "
         f"gradient is not the sum of theirs",
-        narrow,
-        summed,
-        lambda moved: subject.gradient(moved, g),
-        terms,
-        at=xs,
+        sides,
+        [*xs, g],
     )
     return True
 
@@ -97,7 +98,7 @@ def batch_independence(subject: Subject) -> Outcome:
         return Outcome(skipped="batched=False")
     if subject.draws and subject.batched is None:
         return Outcome(skipped="f draws random numbers, others for one row than for many")
-    near = nearby(subject)
+    near = beside(subject)
     if near is None:
         return Outcome(skipped="f is not finite nearby")
     for rows in _batches(subject, near):
@@ -157,36 +158,40 @@ def _slice(a: Any, i: int) -> Any:
 def _compare_rows(subject: Subject, xs: Arrays, rows: list[int]) -> bool:
     """False where the rows turn out to be none: f took them, as it broadcasts, but no VJP does."""
     g = subject.upstream(subject.rng("batch"))
-    gs = subject.split(g)
-    n = gs[0].shape[0]
+
+    def apart(values: Arrays) -> list[Arrays]:
+        """The gradients of each row alone."""
+        *xs, g = values
+        gs = subject.split(g)
+        alone = [_row(subject, xs, rows, i) for i in range(gs[0].shape[0])]
+        return [
+            one.pullback(one.xs)([np.ascontiguousarray(a[i : i + 1]) for a in gs])
+            for i, one in enumerate(alone)
+        ]
+
+    def sides(values: Arrays) -> tuple[Arrays, Arrays, Arrays]:
+        *xs, g = values
+        each = known if values is at else apart(values)
+        expected, terms = [], []
+        for k, place in enumerate(subject.places):
+            parts = [G[k] for G in each]
+            join = np.concatenate if place in rows else partial(np.sum, axis=0)
+            expected.append(join(parts))
+            terms.append(join([np.abs(p) for p in parts]))
+        return subject.gradient(xs, g), expected, terms
+
+    at = [*xs, g]
     with blaming(subject, "batch_independence"):
-        together = subject.gradient(xs, g)
-
-        def apart() -> list[Arrays]:
-            alone = [_row(subject, xs, rows, i) for i in range(n)]
-            return [
-                one.pullback(one.xs)([np.ascontiguousarray(a[i : i + 1]) for a in gs])
-                for i, one in enumerate(alone)
-            ]
-
-        each = apart() if subject.batched else tried(apart)
-    if each is None:
+        here = apart(at) if subject.batched else tried(lambda: apart(at))
+    if here is None:
         return False
-    expected, terms = [], []
-    for k, place in enumerate(subject.places):
-        parts = [G[k] for G in each]
-        expected.append(np.concatenate(parts) if place in rows else np.sum(parts, axis=0))
-        sizes = [np.abs(p) for p in parts]
-        terms.append(np.concatenate(sizes) if place in rows else np.sum(sizes, axis=0))
+    known = here
     must_agree(
         subject,
         "batch_independence",
         "the gradient of a sample changes with the rest of its batch",
-        together,
-        expected,
-        lambda moved: subject.gradient(moved, g),
-        terms,
-        at=xs,
+        sides,
+        at,
     )
     return True
 
