@@ -119,22 +119,66 @@ def test_the_kink_of_a_second_derivative_is_tested_too() -> None:
 @pytest.mark.parametrize(
     ("f", "n", "said"),
     [
-        (lambda x: np.maximum(x[0], np.zeros(64)), 1, ()),
-        (lambda x: np.maximum(x[0], np.zeros(65)), 1, ("outputs beyond the first 64 of 65",)),
-        (lambda x: x[:1], 5, ("input 0: elements beyond the first 4 of 5",)),
+        (lambda x: np.maximum(x[0], np.zeros(6)), 1, ()),
+        (lambda x: np.maximum(x[0], np.zeros(7)), 1, ("outputs beyond the first 6 of 7",)),
+        (lambda x: x[:1], 4, ()),
+        (lambda x: x[:1], 5, ("input 0: 1 of 5 elements",)),
     ],
 )
 def test_at_a_kink_what_was_not_looked_at_is_said(
     f: Any, n: int, said: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tinygrad_cnn.testing.sides.SEARCHED", 4)
+    monkeypatch.setattr("tinygrad_cnn.testing.sides.OUTPUTS", 6)
+    monkeypatch.setattr("tinygrad_cnn.testing.sides.ELEMENTS", 4)
 
     def vjp(g: Any, x: Any) -> tuple[Any]:
         G = np.zeros(n)
         G[0] = g.sum()
         return (G,)
 
-    assert gradcheck(f, np.zeros(n), vjp=vjp, at="kink").skipped == said
+    skipped = gradcheck(f, np.zeros(n), vjp=vjp, at="kink").skipped
+    assert len(skipped) == len(said)
+    assert all(a.startswith(b) for a, b in zip(skipped, said, strict=True))
+
+
+def test_of_many_outputs_the_wrong_one_is_found() -> None:
+    def vjp(g: Any, x: Any) -> tuple[Any]:
+        G = np.zeros(100)
+        G[99] = 2 * g[99]
+        return (G,)
+
+    with pytest.raises(GradientMismatch, match="no slope of output element 99") as caught:
+        at_the_kink(relu, np.zeros(100), vjp=vjp)
+    assert caught.value.element == (99,)
+
+
+def test_of_many_elements_the_wrong_one_is_found() -> None:
+    def vjp(g: Any, x: Any) -> tuple[Any]:
+        G = np.zeros(700)
+        G[650] = 2 * g
+        return (G,)
+
+    with pytest.raises(GradientMismatch) as caught:
+        at_the_kink(lambda x: np.maximum(x, 0).sum(), np.zeros(700), vjp=vjp)
+    assert caught.value.element == (650,)
+
+
+HALVES = np.round(np.random.default_rng(0).normal(size=(90, 5))) / 2  # many ties, many zeros
+MANY: dict[str, Callable[..., Any]] = {
+    "each": lambda x: tg.relu(x) * tg.abs(x),
+    "up and down": lambda x: tg.relu(x[:40]) - tg.relu(x[40:80]) * tg.exp(x[:40]),
+    "mixed": lambda x: tg.relu(x) @ np.random.default_rng(1).normal(size=(5, 4)),
+    "maxima": lambda x: tg.max(x, axis=1),
+    "in a row": lambda x: tg.cumulative_max(x[:, 0]),
+    "pooled": lambda x: tg.max_pool2d(tg.reshape(x[:80], (1, 1, 20, 20)), kernel_size=2),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_of_many_outputs_no_right_one_is_accused(name: str) -> None:
+    report = at_the_kink(MANY[name], HALVES)
+    assert report.checks
+    assert not report.skipped
 
 
 def test_where_there_is_no_kink_a_wrong_gradient_is_called_one() -> None:
