@@ -157,6 +157,32 @@ def test_a_stroke_beside_the_digit_belongs_to_it() -> None:
     assert np.abs(found(on_paper(bar + slope)) - found(on_paper(slope))).mean() > 10
 
 
+@pytest.mark.parametrize("gap", [9, 40])
+def test_other_writing_that_the_border_cuts_off_is_left_out(gap: int) -> None:
+    alone = np.pad(stroke(200), 60)
+    top = np.flatnonzero(alone.any(axis=1))[0]
+    beside = alone.copy()
+    beside[: top - gap, 100:106] = beside[top - gap - 6 : top - gap, 60:160] = 1
+    np.testing.assert_allclose(found(on_paper(beside)), found(on_paper(alone)), atol=1)
+
+
+def test_other_writing_may_have_more_ink_than_the_digit() -> None:
+    alone = np.pad(stroke(200), 60)
+    beside = alone.copy()
+    beside[290:, 100:140:8] = beside[290:296, 100:220] = 1
+    assert alone.sum() < beside[290:].sum() < 3 * alone.sum()
+    np.testing.assert_allclose(found(on_paper(beside)), found(on_paper(alone)), atol=1)
+
+
+@pytest.mark.parametrize("side", range(4))
+def test_a_digit_at_the_very_border_is_the_digit(side: int) -> None:
+    turned = np.rot90(stroke(), side)
+    top = np.flatnonzero(turned.any(axis=1))[0]
+    touching = turned[top:]
+    touching[-4:-2, -4:-2] = 1  # a speck that does not touch it
+    np.testing.assert_allclose(found(on_paper(touching)), found(on_paper(turned)), atol=1)
+
+
 @pytest.mark.parametrize("where", ["left", "corner", "band"])
 def test_a_shadow_changes_nothing(where: str) -> None:
     y, x = np.mgrid[:400, :400] / 400

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,10 +16,15 @@ EIGHT = np.ones((3, 3), bool)  # neighbours, those across a corner included
 SMALLEST = 0.05  # of the main part: what is smaller is a speck
 CROSSINGS = 8  # of the picture's border by one connected part: more than any digit has
 NEAREST = 0.25  # of the main part's size: what is farther away does not belong to it
+# What runs out of the picture is rather the edge of something else, such as another line of
+# writing: it is the main part only with so much more ink, and belongs to it only if so near.
+CUT_OFF, NEAREST_CUT_OFF = 3.0, 0.1
 
 
 def digit_mask(ink: Ink) -> Mask:
     """The pixels of the connected part with the most ink, and of its near and large neighbours.
+
+    A part that the border cuts off counts for less, unless the digit itself runs over it.
 
     Raises DataError where this part runs out of the picture on all sides: squared lines, no digit.
     """
@@ -26,16 +33,19 @@ def digit_mask(ink: Ink) -> Mask:
     parts, count = ndimage.label(ink.contrast >= threshold, EIGHT)
     surely_ink = ink.contrast >= (threshold + ink.level) / 2  # of lines and shadows, little is
     amounts = np.bincount(parts[surely_ink], minlength=count + 1)
-    main = int(amounts.argmax())
+    cut_off = np.zeros(count + 1, bool)
+    cut_off[_around(parts)] = True
+    main = int(np.where(cut_off, amounts / CUT_OFF, amounts).argmax())
     if _crossings(parts == main) > CROSSINGS:
         raise DataError(
             "no digit found: there are only lines across the picture; write with a darker or "
             "thicker pen, or crop to the digit"
         )
     away = ndimage.distance_transform_edt(parts != main)
-    reach = NEAREST * max(np.ptp(np.nonzero(parts == main), axis=1) + 1)
-    nearest = ndimage.minimum(away, parts, range(count + 1))
-    kept = (amounts >= SMALLEST * amounts[main]) & (nearest <= reach)
+    size = max(np.ptp(np.nonzero(parts == main), axis=1) + 1)
+    nearest = np.asarray(ndimage.minimum(away, parts, range(count + 1))) / size
+    near = nearest <= np.where(cut_off, NEAREST_CUT_OFF, NEAREST)
+    kept = near & (amounts >= SMALLEST * amounts[main])
     kept[0] = False  # 0 is paper
     mask: Mask = kept[parts]
     return mask
@@ -43,5 +53,10 @@ def digit_mask(ink: Ink) -> Mask:
 
 def _crossings(mask: Mask) -> int:
     """How often the mask reaches the border of the picture."""
-    around = np.concatenate([mask[0], mask[1:, -1], mask[-1, -2::-1], mask[-2:0:-1, 0]])
+    around = _around(mask)
     return int((around & ~np.roll(around, 1)).sum())
+
+
+def _around(array: NDArray[Any]) -> NDArray[Any]:
+    """The pixels along the border, clockwise."""
+    return np.concatenate([array[0], array[1:, -1], array[-1, -2::-1], array[-2:0:-1, 0]])
