@@ -6,6 +6,7 @@ import functools
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tinygrad_cnn.testing.report import Failure
 ROOT = Path(__file__).parents[2]
 WEIGHTS = np.array([1.0, 2.0, 3.0])
 SCALE = 1.5
+RANDOM = np.random.default_rng(1)
 
 
 def helper(x: Any) -> Any:
@@ -98,6 +100,7 @@ def failures() -> list[Failure]:
             at="kink",
             vjp=lambda g, x: (-g * (x <= 0),),
         ),
+        failure(gradcheck, lambda x: x * RANDOM.random(), x, vjp=lambda g, x: (g,)),
         failure(check_all, reproduced, x, properties=["directional_derivative"]),
         failure(
             check_all,
@@ -145,12 +148,37 @@ def test_what_has_no_source_is_left_for_the_reader_to_fill_in() -> None:
 
 
 def test_an_object_with_a_state_is_left_for_the_reader_to_fill_in() -> None:
-    noise = np.random.default_rng(0)
+    lock = threading.Lock()
+    told = failure(
+        gradcheck, lambda x: x * x, np.ones(2), vjp=lambda g, x: (g * x, lock)[:1]
+    ).reproducer
+    assert "lock = ...  # TO FILL IN: a lock" in told
+    compile(told, "<pasted>", "exec")
+
+
+@pytest.mark.parametrize("kind", ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"])
+def test_a_generator_goes_on_where_it_stood(kind: str) -> None:
+    noise = np.random.Generator(getattr(np.random, kind)(3))
+    noise.standard_normal(7)
     told = failure(
         gradcheck, lambda x: x * x, np.ones(2), vjp=lambda g, x: (g * x, noise)[:1]
     ).reproducer
-    assert "noise = ...  # TO FILL IN: a Generator" in told
-    compile(told, "<pasted>", "exec")
+    pasted: dict[str, Any] = {}
+    definitions = told[: told.index("\ngradcheck(")]
+    exec(compile(definitions, "<pasted>", "exec"), pasted)
+    np.testing.assert_array_equal(pasted["noise"].random(9), noise.random(9))
+
+
+class OfMine(np.random.PCG64):
+    """Whose stream nobody else knows."""
+
+
+def test_a_generator_of_an_unknown_kind_is_left_to_fill_in() -> None:
+    noise = np.random.Generator(OfMine(0))
+    told = failure(
+        gradcheck, lambda x: x * x, np.ones(2), vjp=lambda g, x: (g * x, noise)[:1]
+    ).reproducer
+    assert "noise = ...  # TO FILL IN: a Generator of OfMine" in told
 
 
 def test_a_source_that_has_changed_since_is_not_copied(tmp_path: Path) -> None:

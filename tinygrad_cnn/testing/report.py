@@ -81,10 +81,9 @@ class GradientReport:
             return f"Not judged: {self.rejected}"
         if not self.checks:
             return "Nothing to compare"
-        return (
-            f"Gradients agree: {len(self.checks)} comparisons, "
-            f"the worst used {self.margin:.0%} of its tolerance"
-        )
+        n = len(self.checks)
+        compared = f"{n} comparisons, the worst used" if n > 1 else "1 comparison, which used"
+        return f"Gradients agree: {compared} {self.margin:.0%} of its tolerance"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """A reproducer: Python that shows the failure when it is pasted.
 
 Functions that can be imported are imported; others are copied from their source, with whatever
-they name (modules, constants, arrays, other functions, ops and their VJPs). What has no source (it
-was made by exec, or is an object with a state of its own) is left out, and the script says so.
+they name (modules, constants, arrays, other functions, ops and their VJPs, generators in the state
+that they are in). What has no source (it was made by exec, or is some object with a state) is left
+out, and the script says so.
 """
 
 from __future__ import annotations
@@ -184,11 +185,23 @@ class _Script:
             return f"[{inside}]" if isinstance(value, list) else f"({inside})"
         if isinstance(value, float) and not np.isfinite(value):
             return f"float({str(value)!r})"
+        if isinstance(value, np.random.Generator):
+            return self._generator(name, value)
         if callable(value):
             return self.function(name, value)
         if isinstance(value, slice | type(...)) or _is_literal(value):
             return repr(value)
         return self._missing(name, f"a {type(value).__name__}, {value!r:.60}")
+
+    def _generator(self, name: str, rng: np.random.Generator) -> str:
+        """A generator in the same state, where its kind is one of NumPy's."""
+        bits = rng.bit_generator
+        kind = type(bits).__name__
+        if getattr(np.random, kind, None) is not type(bits):
+            return self._missing(name, f"a Generator of {kind}")
+        self.lines.append(f"{name} = np.random.Generator(np.random.{kind}())")
+        self.lines.append(f"{name}.bit_generator.state = {self.value(f'{name}_state', bits.state)}")
+        return name
 
     def _array(self, a: np.ndarray) -> str:
         dtype = f"np.{a.dtype.name}" if a.dtype.name != "bool" else "bool"
