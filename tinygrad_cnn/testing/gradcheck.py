@@ -2,9 +2,9 @@
 
     <G, v> = d/dt <g, f(x + t v)> at t = 0,   G = J^T g what the VJP returns
 
-for random upstream gradients g and random directions v, and, where x is small, for each of its
-elements. The two sides may differ by the error of the slope, which is estimated, and by rounding,
-which is measured; nobody chooses a tolerance.
+for random upstream gradients g and random directions v; and again for the elements that are too
+small to be seen beside the others. The two sides may differ by the error of the slope, which is
+estimated, and by rounding, which is measured; nobody chooses a tolerance.
 """
 
 from __future__ import annotations
@@ -17,19 +17,22 @@ import numpy as np
 from tinygrad_cnn.errors import NotDifferentiableError
 from tinygrad_cnn.testing.accuse import Search, accuse
 from tinygrad_cnn.testing.blame import differentiable_nearby, mismatch
-from tinygrad_cnn.testing.judge import Claim, Judge, unit
+from tinygrad_cnn.testing.judge import Claim, Joint, Judge, Support, unit
 from tinygrad_cnn.testing.report import Check, GradientReport
 from tinygrad_cnn.testing.sides import compare_sides, unseen
+from tinygrad_cnn.testing.slopes import Line
 from tinygrad_cnn.testing.subject import Arrays, Subject, element
 
 __tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
 
 ROUNDS = 32
 """So many times elements are excluded, and the rest compared again."""
-FEW = 16
-"""Up to so many elements of an input are compared one by one, too."""
 SEEN = 2.0**10
 """An element is seen in a sum if that part of what it adds is more than the sum's tolerance."""
+CLEAR = 2.0**16
+"""It is seen clearly, and need not be looked at alone, if even such a part is."""
+FEW = 16
+"""Up to so many that are not are looked at alone."""
 
 
 def gradcheck(
@@ -104,12 +107,10 @@ def _must_have_manners(subject: Subject) -> None:
 
 
 @np.errstate(all="ignore")  # gradients may be infinite
-def check_gradient(
-    subject: Subject, name: str = "directional_derivative", *, elements: bool = True
-) -> GradientReport:
-    """The comparison itself, of first order, for `subject`; `elements`: each by itself, too."""
+def check_gradient(subject: Subject, name: str = "directional_derivative") -> GradientReport:
+    """The comparison itself, of first order, for `subject`."""
     try:
-        return _Comparison(subject, name, elements).report()
+        return _Comparison(subject, name).report()
     except NotDifferentiableError as error:
         if not differentiable_nearby(subject):
             raise
@@ -128,8 +129,8 @@ def _merge(a: GradientReport, b: GradientReport) -> GradientReport:
 class _Comparison:
     """All comparisons for one subject."""
 
-    def __init__(self, subject: Subject, name: str, elements: bool) -> None:
-        self.subject, self.judge, self.elements = subject, Judge(subject, name), elements
+    def __init__(self, subject: Subject, name: str) -> None:
+        self.subject, self.judge = subject, Judge(subject, name)
         self.checks: list[Check] = []
         self.skipped: list[str] = [subject.precision] if subject.precision else []
         self.excluded: list[set[int]] = [set() for _ in subject.xs]
@@ -180,21 +181,36 @@ class _Comparison:
         rng = self.subject.rng("directions")
         for d in range(self.subject.directions):
             g = self.subject.upstream(rng)
-            self._direction(f"direction {d + 1}", rng, g, each=d == 0)
+            self._direction(f"direction {d + 1}", rng, g, apart=d == 0)
         by_size = self.subject.upstream_of_each(rng)
-        if by_size is not None and self.subject.directions:
-            self._direction("each output by its size", rng, by_size, each=True)
+        if by_size is not None:
+            self._direction("each output by its size", rng, by_size, apart=True)
 
-    def _direction(self, what: str, rng: np.random.Generator, g: np.ndarray, each: bool) -> None:
-        """Every input moves along a random direction, and, where they are few, every element."""
+    def _direction(self, what: str, rng: np.random.Generator, g: np.ndarray, apart: bool) -> None:
+        """Every input moves along a random direction: each by itself, or all of them together."""
         gradients = self.judge.gradient(g)
-        for k, v in enumerate(self.subject.direction(rng)):
+        vs = self.subject.direction(rng)
+        if not apart and self._together(what, vs, g, gradients):
+            return
+        for k, v in enumerate(vs):
             label = f"{self.subject.label(k)}, {what}"
             check = self._compare(label, k, v, g, gradients)
-            if each and self.elements and v.size > FEW:
+            if apart:
                 self._hidden(label, k, v, g, gradients, check)
-        if each and self.elements:
-            self._elements(g, gradients)
+
+    def _together(self, what: str, vs: Arrays, g: np.ndarray, gradients: Arrays) -> bool:
+        """Whether a quick look at all inputs at once is enough: once each was looked at alone."""
+        line = Line(self.subject, [self._without(k, v) for k, v in enumerate(vs)])
+        places = [k for k, v in enumerate(line.v) if v is not None and v.any()]
+        if len(places) < 2 or not all(np.isfinite(gradients[k]).all() for k in places):
+            return False
+        label = ", ".join(map(self.subject.label, places))
+        claims = [Claim(what, k, line, g, gradients[k]) for k in places]
+        support = self.judge.agrees(Joint(claims))
+        if support is not None:
+            value = sum(claim.value for claim in claims)
+            self.checks.append(_as_check(f"{label}, {what}", value, support))
+        return support is not None
 
     def _hidden(
         self,
@@ -207,32 +223,34 @@ class _Comparison:
     ) -> None:
         """What is too small to be seen beside the steepest elements is compared without them."""
         terms = np.abs(gradients[k] * v)
+        clear = v == 0
         for _ in range(ROUNDS):
             if check is None:
-                return
+                return  # all that are left have been looked at alone, thoroughly
+            clear |= (v != 0) & ((terms > CLEAR * check.tolerance) | (terms[v != 0].max() == 0))
             seen = (terms > SEEN * check.tolerance) & (v != 0)
             v = np.where(seen, 0.0, v).astype(v.dtype)
             if not seen.any() or not v.any():
                 break
             check = self._compare(f"{what}, smaller elements", k, v, g, gradients)
-        unseen = np.count_nonzero(terms[v != 0])
-        if unseen:
-            self.skipped.append(f"{what}: {unseen} elements are too small to be seen beside others")
+        if np.count_nonzero(~clear) <= FEW:
+            self._each(what, k, np.flatnonzero(~clear).tolist(), g, gradients[k])
+        elif terms[v != 0].any():
+            count = np.count_nonzero(terms[v != 0])
+            self.skipped.append(f"{what}: {count} elements are too small to be seen beside others")
 
-    def _elements(self, g: np.ndarray, gradients: Arrays) -> None:
-        """Each element by itself, where they are few: the tiny ones hide behind the large."""
-        for k, x in enumerate(self.subject.xs):
-            if not 1 < x.size <= FEW:
-                continue
-            what = f"{self.subject.label(k)}, each element"
-            each = []
-            for i in set(range(x.size)) - self.excluded[k]:
-                line = self.judge.line(k, unit(self.subject, k, i))
-                check = self._check(Claim(what, k, line, g, gradients[k]))
-                if check is not None:
-                    each.append(check)
-            if each:
-                self.checks.append(max(each, key=lambda check: check.margin))
+    def _each(
+        self, what: str, k: int, elements: Sequence[int], g: np.ndarray, G: np.ndarray
+    ) -> None:
+        """Each of some elements by itself; of their comparisons the closest call is kept."""
+        checks = []
+        for i in set(elements) - self.excluded[k]:
+            line = self.judge.line(k, unit(self.subject, k, i))
+            check = self._check(Claim(f"{what}, each element", k, line, g, G))
+            if check is not None:
+                checks.append(check)
+        if checks:
+            self.checks.append(max(checks, key=lambda check: check.margin))
 
     def _compare(
         self, what: str, k: int, v: np.ndarray, g: np.ndarray, gradients: Arrays
@@ -261,8 +279,7 @@ class _Comparison:
         """
         support = self.judge.supported(claim)
         if support is not None:
-            slope = support.slope
-            return Check(claim.what, claim.value, slope.value, support.tolerance, slope.method)
+            return _as_check(claim.what, claim.value, support)
         search = Search(self.judge, claim, self.excluded[claim.k])
         if search.wrong:
             raise accuse(search)
@@ -292,3 +309,8 @@ class _Comparison:
         if self.checks or not any(x.size for x in self.subject.xs) or not self.subject.base.y.size:
             return ""
         return "at these inputs f has kinks, or no slope that its values settle"
+
+
+def _as_check(what: str, value: float, support: Support) -> Check:
+    slope = support.slope
+    return Check(what, value, slope.value, support.tolerance, slope.method)

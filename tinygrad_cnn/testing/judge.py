@@ -26,11 +26,11 @@ from tinygrad_cnn.testing.slopes import (
     Phi,
     Slope,
     central,
+    extrapolate,
     grid,
     noise_of,
     plateau,
     project,
-    quotients,
     settle,
 )
 from tinygrad_cnn.testing.subject import Arrays, Subject, size_of
@@ -86,8 +86,29 @@ class Claim:
     @cached_property
     def floor(self) -> float:
         """How far the rounding of inputs and outputs alone can move phi."""
+        return self.floor_of(self.terms)
+
+    def floor_of(self, terms: float) -> float:
+        """The same where so much in all moves with the inputs."""
         subject = self.line.subject
-        return subject.eps_out * self.outputs + subject.eps_in * self.terms
+        return subject.eps_out * self.outputs + subject.eps_in * terms
+
+    @property
+    def places(self) -> list[int]:
+        """What moves."""
+        return [self.k]
+
+
+class Joint:
+    """The claims about several places that move at once, along one line: their sum."""
+
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        one = claims[0]
+        self.places, self.line, self.phi = [claim.k for claim in claims], one.line, one.phi
+        self.value = sum(claim.value for claim in claims)
+        self.terms = sum(claim.terms for claim in claims)
+        self.outputs = one.outputs
+        self.floor = one.floor_of(self.terms)
 
 
 @dataclass(frozen=True)
@@ -110,12 +131,15 @@ class Judge:
 
     def supported(self, claim: Claim) -> Support | None:
         """Quickly, if that is enough; else with everything that can be measured."""
+        return self.agrees(claim) or self._thoroughly(claim)
+
+    def agrees(self, claim: Claim | Joint) -> Support | None:
+        """By a quick look."""
         quick = self.quick(claim)
-        if quick is not None:
-            tolerance = quick.error + 16 * claim.floor
-            if abs(claim.value - quick.value) <= tolerance:
-                return Support(quick, tolerance)
-        return self._thoroughly(claim)
+        if quick is None:
+            return None
+        tolerance = quick.error + 16 * claim.floor
+        return Support(quick, tolerance) if abs(claim.value - quick.value) <= tolerance else None
 
     def refuted(self, claim: Claim, i: int, turn: complex = 1.0) -> Reading:
         """What f says about element i of the claim's gradient, moved alone."""
@@ -129,27 +153,36 @@ class Judge:
             rounding = 8 * moved + probe.cancelled()
         return probe.reading(c, rounding)
 
-    def quick(self, claim: Claim) -> Slope | None:
+    def quick(self, claim: Claim | Joint) -> Slope | None:
         """By a complex step, or a short ladder; None if that does not see sharply enough."""
-        if self.carries_complex.get(claim.k):
+        known = [self.carries_complex.get(k) for k in claim.places]
+        if all(known):
             return self._complex_slope(claim)
-        if not all(claim.line.smooth_at(h) for h in QUICK_STEPS):
-            return None
-        slope = quotients(claim.phi, 2 * claim.floor)
-        sharp = 2.0**-26 * (claim.terms + abs(slope.value)) + 2.0**-36 * claim.outputs
-        if not slope.error <= sharp:
-            return None
-        if claim.k not in self.carries_complex:
+        slope = self._ladder(claim)
+        if slope is not None and None in known:
             exact = self._complex_slope(claim)
             agrees = exact is not None and abs(exact.value - slope.value) <= slope.error
-            self.carries_complex[claim.k] = agrees
+            self.carries_complex.update((k, agrees) for k in claim.places)
         return slope
 
-    def _complex_slope(self, claim: Claim) -> Slope | None:
+    def _ladder(self, claim: Claim | Joint) -> Slope | None:
+        """From as few steps as it takes: of what is linear along the line, two tell all."""
+        rows = []
+        for h in QUICK_STEPS:
+            if not claim.line.smooth_at(h):
+                return None
+            rows.append(central(claim.phi, h, 2 * claim.floor))
+            slope = Slope(*extrapolate(rows, power=2), "differences")
+            sharp = 2.0**-26 * (claim.terms + abs(slope.value)) + 2.0**-36 * claim.outputs
+            if slope.error <= sharp:
+                return slope
+        return None
+
+    def _complex_slope(self, claim: Claim | Joint) -> Slope | None:
         column = claim.line.column
         if column is None or not np.isfinite(column).all():
             return None
-        return Slope(project(claim.g, column), 64 * claim.floor, "complex step")
+        return Slope(project(claim.phi.g, column), 64 * claim.floor, "complex step")
 
     def _thoroughly(self, claim: Claim) -> Support | None:
         found = list(self._within(claim, LARGEST))

@@ -3,7 +3,7 @@
 phi(t) = <g, f(x + t v)>, f on a line through x, has the slope <g, J v> there. Four ways to it:
 
     complex_step   Im phi(ih) / h, exact to rounding, where f carries the imaginary part
-    quotients      (phi(h) - phi(-h)) / 2h for shrinking h, extrapolated to h = 0
+    extrapolate    (phi(h) - phi(-h)) / 2h for a few shrinking h, to h = 0
     settle         the same over 40 octaves of h, from the smallest upwards: what a larger step says
                    is believed as long as it agrees with all smaller ones
     one_sided      (phi(h) - phi(0)) / h and its mirror image, for kinks
@@ -174,12 +174,6 @@ def extrapolate(rows: Sequence[Row], power: int) -> tuple[float, float]:
                 best, bound = row[j + 1], error
         previous = row
     return best, bound
-
-
-def quotients(phi: Phi, noise: float) -> Slope:
-    """phi'(0) from a short ladder of central difference quotients."""
-    rows = [central(phi, h, noise) for h in QUICK_STEPS]
-    return Slope(*extrapolate(rows, 2), "differences")
 
 
 def settle(rows: Sequence[Row], power: int = 2) -> Slope | None:
