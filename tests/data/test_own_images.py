@@ -183,6 +183,13 @@ def test_a_digit_at_the_very_border_is_the_digit(side: int) -> None:
     np.testing.assert_allclose(found(on_paper(touching)), found(on_paper(turned)), atol=1)
 
 
+def test_a_thick_digit_drawn_along_the_border_keeps_its_strokes() -> None:
+    ink = np.zeros((100, 100), np.float32)
+    ink[:, :12] = ink[8:20, :60] = ink[44:56, :60] = ink[88:, :60] = ink[44:, 48:60] = 1  # a six
+    inside = np.pad(ink, 20)
+    np.testing.assert_allclose(found(1 - ink), found(1 - inside), atol=1)
+
+
 @pytest.mark.parametrize("where", ["left", "corner", "band"])
 def test_a_shadow_changes_nothing(where: str) -> None:
     y, x = np.mgrid[:400, :400] / 400

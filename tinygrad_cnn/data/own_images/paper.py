@@ -74,10 +74,16 @@ def _contrast(grey: Grey, paper: Grey | np.float32) -> Grey:
 
 
 def _one_shade(grey: Grey) -> float | None:
-    """The shade of the border, if most of it has the same: a drawing, or a scan."""
+    """The shade of the border, if most of it has the same: a drawing, or a scan.
+
+    A thick digit may run along the border; a drawing then shows by having two shades alone.
+    """
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     shade = float(np.median(border))
-    return shade if np.mean(np.abs(border - shade) < 0.05) > 0.8 else None
+    other = grey[np.abs(grey - shade) >= 0.05]
+    even = np.mean(np.abs(border - shade) < 0.05) > 0.8
+    two = np.minimum(np.abs(grey - shade), np.abs(grey - np.median(other))) if other.size else 0.0
+    return shade if even or np.mean(two < 0.01) > 0.9 else None
 
 
 def _is_dark(grey: Grey) -> bool:

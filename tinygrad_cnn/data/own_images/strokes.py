@@ -18,7 +18,7 @@ CROSSINGS = 8  # of the picture's border by one connected part: more than any di
 NEAREST = 0.25  # of the main part's size: what is farther away does not belong to it
 # What runs out of the picture is rather the edge of something else, such as another line of
 # writing: it is the main part only with so much more ink, and belongs to it only if so near.
-CUT_OFF, NEAREST_CUT_OFF = 3.0, 0.1
+CUT_OFF, NEAREST_CUT_OFF = 3.0, 0.06
 
 
 def digit_mask(ink: Ink) -> Mask:
