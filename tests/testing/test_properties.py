@@ -134,3 +134,15 @@ def test_an_op_that_says_so_everywhere_is_not_excused() -> None:
 
     with pytest.raises(GradientMismatch, match="has no derivative"):
         gradcheck(np.sin, np.ones(2), vjp=refuses)
+
+
+def test_what_is_left_where_terms_cancel_has_no_size_of_its_own() -> None:
+    """Some of these gradients are 1e-16, all of it rounding, and so steep beside their size."""
+    q = [[0.75, 0.75, 1.25, 3.0], [3.25, 2.5, 3.0, 3.25]]
+    k = [[0.5, 3.75, 2.75, 2.5], [-0.25, 0.5, 1.25, -1.75]]
+    k += [[1.0, 0.25, -1.0, 0.25], [3.75, 4.0, 0.5, -1.75]]
+    v = [[-1.0, 0.75, 1], [-1.75, 0.25, 0.5], [-0.75, -1.75, 2], [-1, 0.5, 0.75]]
+    mask = np.array([[True, True, True, True], [False, True, False, True]])
+    attention = partial(tg.scaled_dot_product_attention, attn_mask=mask)
+    for seed in range(3):
+        check_all(attention, *map(np.array, (q, k, v)), seed=seed, properties=["second_order"])

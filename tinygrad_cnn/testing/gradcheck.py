@@ -19,6 +19,7 @@ from tinygrad_cnn.testing.accuse import Search, accuse
 from tinygrad_cnn.testing.blame import differentiable_nearby, mismatch
 from tinygrad_cnn.testing.judge import Claim, Joint, Judge, Support, unit
 from tinygrad_cnn.testing.report import Check, GradientReport
+from tinygrad_cnn.testing.rounding import upstream_of_each
 from tinygrad_cnn.testing.sides import compare_sides, unseen
 from tinygrad_cnn.testing.slopes import Line
 from tinygrad_cnn.testing.subject import Arrays, Subject, element
@@ -182,7 +183,7 @@ class _Comparison:
         for d in range(self.subject.directions):
             g = self.subject.upstream(rng)
             self._direction(f"direction {d + 1}", rng, g, apart=d == 0)
-        by_size = self.subject.upstream_of_each(rng)
+        by_size = upstream_of_each(self.subject, rng)
         if by_size is not None:
             self._direction("each output by its size", rng, by_size, apart=True)
 

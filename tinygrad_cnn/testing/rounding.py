@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.testing.subject import REFUSALS, Arrays, Subject
+from tinygrad_cnn.testing.subject import REFUSALS, Arrays, Subject, flat
 
 OPERATIONS = 256
 """So many roundings in a row are granted before anything is measured, all in one direction."""
@@ -35,6 +35,13 @@ APART = 2.0**8
 """So many eps lie between them at the least: values that differ are rounded independently."""
 COARSEST = 2.0**-10
 """Nothing is taken to compute more coarsely: the eps of float16."""
+
+WIDE = 2.0**13
+"""Outputs that differ by more are looked at by their relative size, too."""
+UNSTEADY = 2.0**10
+"""An output that its rounding moves by more than this part of it is known to no three digits."""
+SUBNORMAL = 2.0**-500
+"""The inverse of the inverse of smaller numbers may be infinite."""
 
 Difference = Callable[[Arrays], Arrays]
 """D, an array or several, from all the numbers that it is computed from."""
@@ -113,6 +120,34 @@ def _roughness(compute: Difference, at: Arrays, eps: float) -> list[float]:
         else:
             rough = [max(r, largest(t)) for r, t in zip(rough, total, strict=True)]
     return rough
+
+
+def upstream_of_each(subject: Subject, rng: np.random.Generator) -> np.ndarray | None:
+    """A random g, for each output element the inverse of its size; None if all are alike.
+
+    Tiny outputs hide behind large ones, and so do the gradients that reach them alone. But where
+    something has cancelled, what is left is rounding, and has no size of its own.
+    """
+    sizes = np.abs(subject.base.y)
+    some = sizes[sizes > 0]
+    if not some.size or some.max() < WIDE * some.min() or some.min() < SUBNORMAL:
+        return None
+    known = sizes > UNSTEADY * _jolts(subject)
+    scale = np.where(known, sizes / some.max(), 1.0)
+    if scale.max() < WIDE * scale.min():
+        return None
+    return flat(subject.split(subject.upstream(rng) / scale))
+
+
+def _jolts(subject: Subject) -> np.ndarray:
+    """How far each output goes where the inputs move by their rounding."""
+    here = subject.base.y
+    far = np.zeros(here.shape)
+    for xs in jiggled(subject.xs, 2 * eps_of(subject)):
+        there = subject.value(xs).y
+        if there.shape == here.shape:
+            far = np.fmax(far, np.abs(there - here))
+    return far
 
 
 def attempted(compute: Difference, at: Arrays) -> Arrays | None:

@@ -27,9 +27,6 @@ from tinygrad_cnn.transforms import flatten_tree
 __tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
 
 T = TypeVar("T")
-WIDE = 2.0**13
-"""Outputs that differ by more are looked at by their relative size, too."""
-
 REFUSALS = (
     ArithmeticError,
     AssertionError,
@@ -370,18 +367,6 @@ class Subject:
         """A random g, its size for each output the inverse of the output's; 0 if not finite."""
         parts = [np.where(np.isfinite(y), _spread(rng, y) / size_of(y), 0.0) for y in self.outputs]
         return flat(self.split(flat(parts)))
-
-    def upstream_of_each(self, rng: np.random.Generator) -> np.ndarray | None:
-        """A random g, for each output element the inverse of its size; None if all are alike.
-
-        Tiny outputs hide behind large ones, and so do the gradients that reach them alone.
-        """
-        sizes = np.abs(self.base.y)
-        some = sizes[sizes > 0]
-        if not some.size or some.max() < WIDE * some.min() or some.min() < 1e-150:
-            return None
-        scale = np.where(sizes > 0, sizes / some.max(), 1.0)
-        return flat(self.split(self.upstream(rng) / scale))
 
     def direction(self, rng: np.random.Generator, xs: Arrays | None = None) -> Arrays:
         """A random direction in all places, as large as the input that it moves."""
