@@ -29,6 +29,20 @@ PLAIN: dict[str, Any] = {
     "rotate": 0.0,
 }
 
+# As Keras' callbacks are commonly set: the best by val_loss, half the rate after three epochs.
+_GAP: dict[str, Any] = {
+    "optimizer": "adam",
+    "lr": 1e-3,
+    "epochs": 15,
+    "batch_size": 128,
+    "monitor": "val_loss",
+    "held_out": "last",
+    "plateau_patience": 3,
+    "patience": 5,
+    "warmup": 0.0,
+    "clip_grad_norm": None,
+}
+
 _DIGITS = (
     Recipe(
         "mnist-leaky",
@@ -93,32 +107,14 @@ _DIGITS = (
         "64-64-pool-128-128-global average-128-dropout-10; He, Adam",
         models.DigitsGap,
         source="a digit classifier with global pooling, 99.35 %",
-        optimizer="adam",
-        lr=1e-3,
-        epochs=15,
-        batch_size=128,
-        monitor="val_loss",
-        held_out="last",
-        plateau_patience=3,
-        patience=5,
-        warmup=0.0,
-        clip_grad_norm=None,
+        **_GAP,
     ),
     Recipe(
         "digits-gap-first",
         "its first version: 64-pool-128-pool-flatten-128-10",
         models.DigitsFlat,
         source="the same, before global pooling, 99.27 %",
-        optimizer="adam",
-        lr=1e-3,
-        epochs=15,
-        batch_size=128,
-        monitor="val_loss",
-        held_out="last",
-        plateau_patience=3,
-        patience=5,
-        warmup=0.0,
-        clip_grad_norm=None,
+        **_GAP,
     ),
 )
 
