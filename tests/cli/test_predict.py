@@ -97,6 +97,12 @@ class TestOneNetwork:
             assert first.size == second.size
             assert first.width > 200
 
+    def test_the_sheet_of_the_last_time_is_no_picture(self, runs: Path, capsys: Printed) -> None:
+        picture_of(1, Path("mine.png"))
+        for _ in range(2):
+            main(["predict", ".", f"--out={runs}"])
+            assert list(answers(capsys.readouterr().out)) == ["mine.png"]
+
     def test_no_line_is_wider_than_a_terminal(self, runs: Path, capsys: Printed) -> None:
         folder = Path("a-folder-whose-name-is-long", "and-another-one-inside-of-it")
         folder.mkdir(parents=True)

@@ -74,7 +74,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print a line a picture, and draw the sheet."""
-    paths = expand(arguments.images)
+    paths = expand(arguments.images, but=arguments.sheet)
     asked = judges(arguments.model or [newest(arguments.out)])
     pictures = _read_all(paths, asked[0])
     answers = ask(asked, pictures)

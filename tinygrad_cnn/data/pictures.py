@@ -47,11 +47,16 @@ def pictures_in(folder: StrPath) -> list[Path]:
     return sorted(p for p in found if not p.name.startswith("."))
 
 
-def expand(paths: Iterable[StrPath]) -> list[Path]:
-    """Each folder replaced by the pictures in it; a DataError for a folder without any."""
+def expand(paths: Iterable[StrPath], but: StrPath = "") -> list[Path]:
+    """Each folder replaced by the pictures in it; a DataError for a folder without any.
+
+    `but` is one that is not taken out of a folder: what was drawn there the last time.
+    """
     files: list[Path] = []
     for path in map(Path, paths):
-        found = pictures_in(path) if path.is_dir() else [path]
+        found = [path]
+        if path.is_dir():
+            found = [file for file in pictures_in(path) if file.resolve() != Path(but).resolve()]
         if not found:
             raise DataError(
                 f"{path}: holds no pictures ({', '.join(SUFFIXES)}); give another folder or a file"
