@@ -181,6 +181,14 @@ def test_of_many_outputs_no_right_one_is_accused(name: str) -> None:
     assert not report.skipped
 
 
+def test_of_an_interval_that_is_one_point_the_inside_counts() -> None:
+    assert at_the_kink(lambda x, low, high: tg.clip(x, low, high), *np.full((3, 3), 0.5)).checks
+
+
+def test_of_infinite_outputs_nothing_is_asked() -> None:
+    assert at_the_kink(lambda x: tg.log(x) + tg.relu(x - 1), a(0, 1, 2)).checks
+
+
 def test_where_there_is_no_kink_a_wrong_gradient_is_called_one() -> None:
     with pytest.raises(GradientMismatch) as caught:
         gradcheck(np.sin, np.ones(2), vjp=lambda g, x: (-g * np.cos(x),), at="kink")

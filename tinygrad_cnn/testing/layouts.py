@@ -22,7 +22,7 @@ def _strided(x: np.ndarray) -> np.ndarray:
 def _reversed(x: np.ndarray) -> np.ndarray:
     """Negative strides along every axis."""
     flip = (slice(None, None, -1),) * x.ndim
-    return np.ascontiguousarray(x[flip])[flip] if x.ndim else x.copy()
+    return x[flip].copy(order="C")[flip] if x.ndim else x.copy()
 
 
 def _read_only(x: np.ndarray) -> np.ndarray:

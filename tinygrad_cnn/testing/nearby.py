@@ -23,14 +23,20 @@ ZOOMS = 3
 
 
 def slopes_nearby(
-    subject: Subject, k: int, v: np.ndarray, g: np.ndarray, near: float, points: int = 8
+    subject: Subject,
+    k: int,
+    v: np.ndarray,
+    g: np.ndarray,
+    near: float,
+    points: int = 8,
+    seed: int = 0,
 ) -> np.ndarray:
     """The slopes of <g, f> along v, per unit of v, within `near` of x; where f is finite.
 
     Along a line through each place, twice as long as the places are far, so that what moves along v
     overtakes whatever it was equal to; of `points` intervals, the steepest are looked into again.
     """
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     found: list[float] = []
     for _ in range(PLACES):
         place = [_moved(rng, x, near) for x in subject.xs]

@@ -76,8 +76,7 @@ def _lines(judge: Judge) -> Iterator[tuple[int, Line, int | None]]:
 class _Rows:
     """Upstream gradients g, as rows of a matrix, and what the VJP returns for each.
 
-    first  each looks at one output; of many outputs at some of them, and random ones at all
-    rest   those that look at one of the others, where a random one is in doubt
+    first  each looks at one output that is finite; of many at some of them, and random ones at all
     """
 
     def __init__(self, judge: Judge) -> None:
@@ -85,13 +84,25 @@ class _Rows:
         rng = subject.rng("sums of outputs")
         sums = [subject.upstream(rng) for _ in range(SUMS if y.size > ROWS else 0)]
         self.judge = judge
-        self.first = np.array([*np.eye(min(y.size, ROWS), y.size), *sums]).astype(y.dtype)
-        self.rest = np.eye(max(min(y.size, OUTPUTS) - ROWS, 0), y.size, ROWS, dtype=y.dtype)
-        self._known: dict[bytes, Arrays] = {}
+        self._outputs = np.flatnonzero(subject.finite)[:OUTPUTS]
+        self.first = np.array([*self._singly(0), *sums], y.dtype).reshape(-1, y.size)
+        self._known: dict[int | bytes, Arrays] = {}
+
+    def _singly(self, start: int) -> np.ndarray:
+        """Those that look at one output each, ROWS of them."""
+        outputs, y = self._outputs[start : start + ROWS], self.judge.subject.base.y
+        gs = np.zeros((len(outputs), y.size), y.dtype)
+        gs[np.arange(len(outputs)), outputs] = 1
+        return gs
+
+    def rest(self) -> Iterator[np.ndarray]:
+        """Those that look at one of the other outputs, where a sum is in doubt."""
+        return map(self._singly, range(ROWS, len(self._outputs), ROWS))
 
     def gradient(self, g: np.ndarray) -> Arrays:
         """J^T g"""
-        key = g.tobytes()
+        single = np.flatnonzero(g)
+        key = int(single[0]) if len(single) == 1 else g.tobytes()
         if key not in self._known:
             self._known[key] = self.judge.gradient(g)
         return self._known[key]
@@ -118,8 +129,8 @@ def _checks(
                 yield careful
         else:
             some_sum = True
-    if some_sum:
-        yield from _checks(rows, rows.rest, what, k, line, i)
+    for others in rows.rest() if some_sum else ():
+        yield from _checks(rows, others, what, k, line, i)
 
 
 def _quickly(rows: _Rows, gs: np.ndarray, what: str, k: int, line: Line) -> Sequence[Check | None]:
@@ -180,13 +191,16 @@ def _between(judge: Judge, claim: Claim, i: int | None) -> Check | None:
 
 def _of_a_neighbour(claim: Claim) -> bool:
     """Whether the claim lies between slopes around x, which differ: that of equal middle ones."""
-    slopes = slopes_nearby(claim.line.subject, claim.k, claim.v, claim.g, NEAR, points=64)
-    if not slopes.size:
-        return False
-    low, high = slopes.min(), slopes.max()
-    blur = 2.0**-13 * (high - low)
-    kinked = high - low > 2.0**-10 * (abs(low) + abs(high))
-    return bool(kinked and low - blur <= claim.value <= high + blur)
+    subject, around = claim.line.subject, np.zeros(0)
+    for seed in range(4):  # by chance, the sides that differ may be missed
+        more = slopes_nearby(subject, claim.k, claim.v, claim.g, NEAR, points=64, seed=seed)
+        around = np.concatenate([around, more])
+        low, high = around.min(initial=np.inf), around.max(initial=-np.inf)
+        blur = 2.0**-13 * (high - low)
+        kinked = high - low > 2.0**-10 * (abs(low) + abs(high))
+        if kinked and low - blur <= claim.value <= high + blur:
+            return True
+    return False
 
 
 def _one_way(line: Line, sign: float) -> list[float]:

@@ -210,11 +210,12 @@ def broadcastable(
         small = [_square(draw, side, max_dims) for _ in range(n - 1)]
         several = draw(hs.permutations([*small, (side,) * min(max_dims, 2)]))
     else:
-        least = _least(draw, empty=True)
         drawn = hnp.mutually_broadcastable_shapes(
-            num_shapes=n, max_dims=max_dims, min_side=least, max_side=max_side if least else 1
+            num_shapes=n, max_dims=max_dims, min_side=1, max_side=max_side
         )
         several = list(draw(drawn).input_shapes)
+        if not _least(draw, empty=True):
+            several = _emptied(draw, several)
     return tuple(draw(arrays(shape, **options)) for shape in several)
 
 
@@ -223,6 +224,18 @@ def tuples_of_one_shape(draw: hs.DrawFn, n: int = 2) -> tuple[np.ndarray, ...]:
     """n arrays of one shape."""
     shape = draw(shapes())
     return tuple(draw(arrays(shape)) for _ in range(n))
+
+
+def _emptied(draw: hs.DrawFn, several: list[Shape]) -> list[Shape]:
+    """The same with one axis of the result of length 0."""
+    whole = np.broadcast_shapes(*several)
+    if not whole:
+        return several
+    at = -draw(hs.integers(1, len(whole)))
+    return [
+        tuple(0 if a - len(shape) == at and m == whole[at] else m for a, m in enumerate(shape))
+        for shape in several
+    ]
 
 
 def _square(draw: hs.DrawFn, side: int, max_dims: int) -> Shape:
