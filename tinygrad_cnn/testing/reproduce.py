@@ -172,7 +172,7 @@ class _Script:
             self.imports.add("import tinygrad_cnn as tg")
             return f"tg.Tensor({self.value(name, value.data)})"
         if isinstance(value, np.ndarray):
-            self.lines.append(f"{name} = {self._array(value)}")
+            self.lines.append(f"{name} = {self._array(value, f'{name} = np.array(')}")
             return name
         if isinstance(value, np.generic):
             return f"np.{value.dtype.name}({value.item()!r})"
@@ -203,14 +203,14 @@ class _Script:
         self.lines.append(f"{name}.bit_generator.state = {self.value(f'{name}_state', bits.state)}")
         return name
 
-    def _array(self, a: np.ndarray) -> str:
+    def _array(self, a: np.ndarray, before: str) -> str:
         dtype = f"np.{a.dtype.name}" if a.dtype.name != "bool" else "bool"
         if not a.size:
             return f"np.zeros({a.shape}, {dtype})"
         if a.size <= PRINTED:
             if a.dtype.kind in "fc" and not np.isfinite(a).all():
                 self.imports.add("from numpy import inf, nan")
-            return f"np.array({_numbers(a)}, {dtype})"
+            return f"np.array({_numbers(a, before)}, {dtype})"
         packed = base64.b85encode(zlib.compress(a.tobytes(), 9)).decode()
         if len(packed) > PASTED:
             stand_in = f"np.random.default_rng(0).standard_normal({a.shape}).astype({dtype})"
@@ -220,10 +220,10 @@ class _Script:
         return f"np.frombuffer({unpacked}, {dtype}).reshape({a.shape}).copy()"
 
 
-def _numbers(a: np.ndarray) -> str:
+def _numbers(a: np.ndarray, before: str) -> str:
     """Nested lists of the elements, each with as many digits as tell it from its neighbours."""
     with np.printoptions(floatmode="unique", threshold=PRINTED + 1, linewidth=92):
-        return np.array2string(a, separator=", ")
+        return np.array2string(a, separator=", ", prefix=before)
 
 
 def _importable(module: ModuleType) -> bool:
