@@ -29,6 +29,9 @@ def write_atomic(path: str | os.PathLike[str], content: bytes | str) -> None:
     try:
         temporary.write_bytes(data)
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(target)  # write says none, and replace the temporary one's
+            error.filename2 = None
         raise

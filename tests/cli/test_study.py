@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -78,6 +79,27 @@ def test_going_on_after_an_interruption_gives_the_same_numbers(
     times = {path.stat().st_mtime_ns for path in Path("broken").glob(f"*/{work.RESULT}")}
     assert first in times  # what was finished is not repeated
     assert "Not finished" not in Path("broken/study.md").read_text()
+
+
+def test_a_full_disk_costs_only_the_training_that_could_not_be_written(
+    digits: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Path.write_bytes
+
+    def full_disk(path: Path, content: bytes) -> int:
+        if "cnn" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full_disk)
+        assert study(digits, "s") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(r"s/mnist-cnn-\S+/best\.safetensors: No space left on device; what is", line)
+    assert len(numbers("s")) == 1
+    assert study(digits, "s") == 0
+    assert study(digits, "whole") == 0
+    assert numbers("s") == numbers("whole")
 
 
 def test_the_weights_of_a_study_are_a_run(digits: Path, capsys: Printed) -> None:

@@ -5,6 +5,7 @@ Exit codes: 0 done; 2 something that the user can mend, told in one line on stde
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -56,5 +57,6 @@ def _one_blas_thread() -> AbstractContextManager[object]:
 def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}"
+        full = "; what is written stays: make room, and repeat the command"
+        return f"{place}{error.strerror}{full if error.errno == errno.ENOSPC else ''}"
     return " ".join(str(error).split()) or type(error).__name__
