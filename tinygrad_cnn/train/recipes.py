@@ -107,6 +107,8 @@ _DIGITS = (
         "64-64-pool-128-128-global average-128-dropout-10; He, Adam",
         models.DigitsGap,
         source="a digit classifier with global pooling, 99.35 %",
+        expected={"mnist": 0.9941},
+        minutes=23,
         **_GAP,
     ),
     Recipe(
