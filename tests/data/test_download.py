@@ -1,6 +1,7 @@
 import functools
 import hashlib
 import http.server
+import io
 import sys
 import threading
 from dataclasses import replace
@@ -86,6 +87,37 @@ def test_a_file_with_another_checksum_is_refused_and_not_kept(mirror, home):
     with pytest.raises(DataError, match=r"127\.0\.0\.1: damaged, its checksum differs"):
         dataset(home)
     assert not list(home.iterdir())
+
+
+def test_a_file_that_breaks_off_is_refused_and_fetched_whole_the_next_time(mirror, home):
+    url, folder = mirror
+    dataset = small_mnist(url, folder)
+    images = folder / "train-images-idx3-ubyte.gz"
+    whole = images.read_bytes()
+    images.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"127\.0\.0\.1: damaged, its checksum differs"):
+        dataset(home)
+    images.write_bytes(whole)
+    np.testing.assert_array_equal(dataset(home).images, IMAGES)
+
+
+def test_a_connection_that_breaks_off_is_told_and_leaves_nothing(mirror, home, monkeypatch):
+    def broken(self, source, outputfile):
+        super(QuietHandler, self).copyfile(io.BytesIO(source.read()[:20]), outputfile)
+
+    monkeypatch.setattr(QuietHandler, "copyfile", broken)
+    with pytest.raises(DataError, match=r"the download failed \(127\.0\.0\.1: [^:]*\)"):
+        small_mnist(*mirror)(home)
+    assert not list(home.iterdir())
+
+
+def test_a_file_that_a_mirror_does_not_have_is_told_with_its_answer(mirror, home):
+    url, folder = mirror
+    dataset = small_mnist(url, folder)
+    (folder / "train-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(DataError, match=r"127\.0\.0\.1: answers 404 File not found"):
+        dataset(home)
+    assert [p.name for p in (home / "mnist").iterdir()] == ["train-images-idx3-ubyte.gz"]
 
 
 def test_offline_the_error_names_the_file_the_hosts_and_the_way_out(mirror, home):

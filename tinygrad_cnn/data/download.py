@@ -141,6 +141,8 @@ def _brief(error: Exception) -> str:
     """One clause: requests' own messages fill five lines with nested causes."""
     if isinstance(error, ValueError) and "hash" in str(error):
         return "damaged, its checksum differs"
+    if (response := getattr(error, "response", None)) is not None:
+        return f"answers {response.status_code} {response.reason}"
     strerror = getattr(error, "strerror", None)
     return str(strerror) if strerror else type(error).__name__
 
