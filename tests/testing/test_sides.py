@@ -185,6 +185,13 @@ def test_of_an_interval_that_is_one_point_the_inside_counts() -> None:
     assert at_the_kink(lambda x, low, high: tg.clip(x, low, high), *np.full((3, 3), 0.5)).checks
 
 
+def test_what_rounding_leaves_of_a_zero_is_no_wrong_slope() -> None:
+    def vjp(g: Any, x: np.ndarray) -> tuple[np.ndarray]:
+        return (g @ np.array([[1.0, 1e-17], [0.0, 2.0]]),)
+
+    assert at_the_kink(lambda x: np.array([x[0], 2 * x[1]]), a(0, 1), vjp=vjp).checks
+
+
 def test_of_infinite_outputs_nothing_is_asked() -> None:
     assert at_the_kink(lambda x: tg.log(x) + tg.relu(x - 1), a(0, 1, 2)).checks
 
