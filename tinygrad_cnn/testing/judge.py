@@ -127,7 +127,7 @@ class Judge:
 
     def __init__(self, subject: Subject, name: str) -> None:
         self.subject, self.name = subject, name
-        self.carries_complex: dict[int, bool] = {}  # by place, as soon as it is known
+        self.carries_complex: dict[tuple[int, ...], bool] = {}  # by what moves, once it is known
 
     def supported(self, claim: Claim) -> Support | None:
         """Quickly, if that is enough; else with everything that can be measured."""
@@ -155,14 +155,14 @@ class Judge:
 
     def quick(self, claim: Claim | Joint) -> Slope | None:
         """By a complex step, or a short ladder; None if that does not see sharply enough."""
-        known = [self.carries_complex.get(k) for k in claim.places]
-        if all(known):
+        moves = tuple(claim.places)
+        if self.carries_complex.get(moves):
             return self._complex_slope(claim)
         slope = self._ladder(claim)
-        if slope is not None and None in known:
+        if slope is not None and moves not in self.carries_complex:
             exact = self._complex_slope(claim)
             agrees = exact is not None and abs(exact.value - slope.value) <= slope.error
-            self.carries_complex.update((k, agrees) for k in claim.places)
+            self.carries_complex[moves] = agrees
         return slope
 
     def _ladder(self, claim: Claim | Joint) -> Slope | None:

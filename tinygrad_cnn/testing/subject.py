@@ -12,6 +12,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
+from zlib import crc32
 
 import numpy as np
 
@@ -361,16 +362,30 @@ class Subject:
 
     def rng(self, purpose: str) -> np.random.Generator:
         """A generator for one purpose: what one property draws does not move another's numbers."""
-        return np.random.default_rng([self.seed, *purpose.encode()])
+        return np.random.default_rng([self.seed, crc32(purpose.encode())])
 
     def upstream(self, rng: np.random.Generator) -> np.ndarray:
         """A random g, its size for each output the inverse of the output's; 0 if not finite."""
-        parts = [np.where(np.isfinite(y), _spread(rng, y) / size_of(y), 0.0) for y in self.outputs]
+        parts = [
+            np.where(np.isfinite(y), _spread(rng, y) / size, 0.0)
+            for y, size in zip(self.outputs, self._output_sizes, strict=True)
+        ]
         return flat(self.split(flat(parts)))
 
-    def direction(self, rng: np.random.Generator, xs: Arrays | None = None) -> Arrays:
-        """A random direction in all places, as large as the input that it moves."""
-        return [direction(rng, x) for x in (self.xs if xs is None else xs)]
+    def direction(self, rng: np.random.Generator) -> Arrays:
+        """A random direction in all places, as large as the input; infinite elements stay."""
+        return [
+            np.where(np.isfinite(x), _spread(rng, x) * size, 0.0)
+            for x, size in zip(self.xs, self._input_sizes, strict=True)
+        ]
+
+    @cached_property
+    def _input_sizes(self) -> list[float]:
+        return [size_of(x) for x in self.xs]
+
+    @cached_property
+    def _output_sizes(self) -> list[float]:
+        return [size_of(y) for y in self.outputs]
 
     # -- derivatives ------------------------------------------------------------------------------
 
@@ -469,11 +484,6 @@ def _spread(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
         w = np.asarray(rng.standard_normal(like.shape))
         z = z + 1j * (w + np.copysign(0.5, w))
     return np.asarray(z)
-
-
-def direction(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
-    """A random direction of the size of x; infinite elements stay where they are."""
-    return np.where(np.isfinite(x), _spread(rng, x) * size_of(x), 0.0)
 
 
 def element(x: np.ndarray, i: int) -> tuple[int, ...]:
