@@ -155,6 +155,13 @@ MISTAKES = [
         lambda g, x: (np.roll(g * np.cos(x), 1),),
         "it is shifted by 1 along axis 0",
     ),
+    Mistake(
+        "two factors exchanged",
+        lambda x: x * np.arange(1, 6),
+        (ROW,),
+        lambda g, x: (g * np.array([1, 3, 2, 4, 5]),),
+        "the factors of the elements [1] and [2] are exchanged",
+    ),
     Mistake("two exchanged", np.square, (ROW,), two_exchanged, "the elements [1] and [3] are"),
     Mistake(
         "broadcast",
@@ -183,6 +190,13 @@ MISTAKES = [
         (RNG.normal(size=(2, 3, 11)),),
         windows_without_the_last,
         "only the last 3 lines along axis 2 that f reads: the remainder of a stride",
+    ),
+    Mistake(
+        "the last element",
+        np.sin,
+        (ROWS,),
+        lambda g, x: but(g * np.cos(x), (-1, -1), 1.001),
+        "one element alone is wrong",
     ),
     Mistake(
         "one element",

@@ -29,9 +29,9 @@ def evidence(
     subject: Subject, claim: Claim, numeric: np.ndarray, tolerance: np.ndarray
 ) -> Evidence:
     """All that is known about a wrong gradient."""
-    found = Evidence(
-        claim.G, numeric, tolerance, subject.outputs[0].shape, np.asarray(subject.xs[claim.k])
-    )
+    x, y = subject.xs[claim.k], subject.outputs[0]
+    g = subject.split(claim.g)[0] if y.shape == x.shape and len(subject.outputs) == 1 else None
+    found = Evidence(claim.G, numeric, tolerance, y.shape, x, g)
     if not np.isfinite(tolerance).all():
         return found
     return replace(

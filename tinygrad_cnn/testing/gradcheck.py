@@ -107,15 +107,15 @@ def _must_have_manners(subject: Subject) -> None:
     no_shared_memory(subject)
 
 
-@np.errstate(all="ignore")  # gradients may be infinite
 def check_gradient(subject: Subject, name: str = "directional_derivative") -> GradientReport:
     """The comparison itself, of first order, for `subject`."""
-    try:
-        return _Comparison(subject, name).report()
-    except NotDifferentiableError as error:
-        if not differentiable_nearby(subject):
-            raise
-        return GradientReport(rejected=str(error))
+    with np.errstate(all="ignore"):  # gradients may be infinite
+        try:
+            return _Comparison(subject, name).report()
+        except NotDifferentiableError as error:
+            if not differentiable_nearby(subject):
+                raise
+            return GradientReport(rejected=str(error))
 
 
 def _merge(a: GradientReport, b: GradientReport) -> GradientReport:

@@ -16,6 +16,7 @@ class Evidence:
     tolerance  how far the two may be apart; inf where the right value is not known (at a kink)
     outputs    the shape of f's first output
     x          the input itself
+    g          the upstream gradient of each element, where f has as many outputs of that shape
     constant   whether the gradient is the same for another upstream gradient
     ignored    sentences about static keywords that it does not depend on
     elsewhere  what the VJP returns for other arguments, by what it means if that is right here
@@ -26,6 +27,7 @@ class Evidence:
     tolerance: np.ndarray
     outputs: tuple[int, ...]
     x: np.ndarray
+    g: np.ndarray | None = None
     constant: bool = False
     ignored: tuple[str, ...] = ()
     elsewhere: dict[str, np.ndarray] = field(default_factory=dict)
@@ -152,13 +154,21 @@ def _moved(e: Evidence) -> Iterator[str]:
 
 
 def _exchanged(e: Evidence) -> Iterator[str]:
-    if e.wrong.sum() == 2:
-        i, j = np.flatnonzero(e.wrong)
-        swapped = e.numeric.copy()
-        swapped.reshape(-1)[[i, j]] = e.numeric.reshape(-1)[[j, i]]
-        if e.looks_like(swapped):
-            places = [list(map(int, np.unravel_index(m, e.numeric.shape))) for m in (i, j)]
-            yield f"the elements {places[0]} and {places[1]} are exchanged"
+    """G[i] = right[j] and the reverse; or the same of what the upstream gradient multiplies."""
+    if e.wrong.sum() != 2:
+        return
+    i, j = map(tuple, np.argwhere(e.wrong))
+    for what, g in (("elements", np.ones(e.wrong.shape)), ("factors of the elements", e.g)):
+        if g is not None:
+            swapped = e.numeric.copy()
+            swapped[i], swapped[j] = e.numeric[j] / g[j] * g[i], e.numeric[i] / g[i] * g[j]
+            if e.looks_like(swapped):
+                yield f"the {what} {_index(i)} and {_index(j)} are exchanged"
+                return
+
+
+def _index(place: tuple[int, ...]) -> list[int]:
+    return [int(n) for n in place]
 
 
 def _broadcast(e: Evidence) -> Iterator[str]:
@@ -175,6 +185,8 @@ def _broadcast(e: Evidence) -> Iterator[str]:
 
 def _edges(e: Evidence) -> Iterator[str]:
     """Wrong in the first or the last lines of an axis alone; lines that f ignores do not count."""
+    if e.wrong.sum() == 1 and e.wrong.ndim > 1:
+        return
     for a in range(e.wrong.ndim):
         rest = tuple(b for b in range(e.wrong.ndim) if b != a)
         wrong = np.flatnonzero(e.wrong.any(axis=rest))

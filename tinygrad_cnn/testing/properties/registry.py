@@ -32,17 +32,17 @@ def prop(
 
     def register(check: Property) -> Property:
         @wraps(check)
-        @np.errstate(all="ignore")  # gradients may be infinite
         def guarded(subject: Subject) -> Outcome:
             why = _does_not_apply(subject, bare, order, finite)
             if why:
                 return Outcome(skipped=why)
-            try:
-                return check(subject)
-            except NotDifferentiableError as error:
-                if not differentiable_nearby(subject):
-                    raise
-                return Outcome(skipped=str(error))
+            with np.errstate(all="ignore"):  # gradients may be infinite
+                try:
+                    return check(subject)
+                except NotDifferentiableError as error:
+                    if not differentiable_nearby(subject):
+                        raise
+                    return Outcome(skipped=str(error))
 
         PROPERTIES[check.__name__] = guarded
         return guarded
