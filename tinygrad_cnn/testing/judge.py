@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_cnn.testing.blame import blaming
 from tinygrad_cnn.testing.refute import CONSTANT, SHARP, Probe, Reading
-from tinygrad_cnn.testing.rounding import COARSEST, attempted, jiggled
+from tinygrad_cnn.testing.rounding import COARSEST, GRANTED, MARGIN, attempted, hidden, jiggled
 from tinygrad_cnn.testing.slopes import (
     LARGEST,
     LEVELS,
@@ -35,8 +35,12 @@ from tinygrad_cnn.testing.slopes import (
 )
 from tinygrad_cnn.testing.subject import Arrays, Subject, size_of
 
-TINY = 2.0**-16
-"""An element smaller than this part of its input is moved by its own size."""
+TINY = QUICK_STEPS[-1] / 4
+"""An element smaller than this part of its input is moved by its own size: even the smallest of the
+quick steps would be several times as large."""
+HALF = 2.0**-26
+"""Half of float64's digits are enough for a quick look; in coarser types no slope is known so well,
+and each is looked at thoroughly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +142,7 @@ class Judge:
         quick = self.quick(claim)
         if quick is None:
             return None
-        tolerance = quick.error + 16 * claim.floor
+        tolerance = quick.error + GRANTED * claim.floor
         return Support(quick, tolerance) if abs(claim.value - quick.value) <= tolerance else None
 
     def refuted(self, claim: Claim, i: int, turn: complex = 1.0) -> Reading:
@@ -150,7 +154,7 @@ class Judge:
         rounding = 0.0
         if np.isfinite(c):
             moved = self._wobble(replace(claim, line=self.line(claim.k, v)), probe.noise)
-            rounding = 8 * moved + probe.cancelled()
+            rounding = MARGIN * moved + probe.cancelled()
         return probe.reading(c, rounding)
 
     def quick(self, claim: Claim | Joint) -> Slope | None:
@@ -166,15 +170,18 @@ class Judge:
         return slope
 
     def _ladder(self, claim: Claim | Joint) -> Slope | None:
-        """From as few steps as it takes: of what is linear along the line, two tell all."""
-        rows = []
+        """From as few steps as it takes: of what is linear along the line, two tell all.
+
+        Whatever the slope, rounding leaves some 16 eps of the outputs to be divided by the step,
+        the last but one, which gives a smooth function all its digits.
+        """
+        rows, blur = [], 16 * self.subject.eps_out / QUICK_STEPS[-2]
         for h in QUICK_STEPS:
             if not claim.line.smooth_at(h):
                 return None
             rows.append(central(claim.phi, h, 2 * claim.floor))
             slope = Slope(*extrapolate(rows, power=2), "differences")
-            sharp = 2.0**-26 * (claim.terms + abs(slope.value)) + 2.0**-36 * claim.outputs
-            if slope.error <= sharp:
+            if slope.error <= HALF * (claim.terms + abs(slope.value)) + blur * claim.outputs:
                 return slope
         return None
 
@@ -182,12 +189,12 @@ class Judge:
         column = claim.line.column
         if column is None or not np.isfinite(column).all():
             return None
-        return Slope(project(claim.phi.g, column), 64 * claim.floor, "complex step")
+        return Slope(project(claim.phi.g, column), GRANTED * claim.floor, "complex step")
 
     def _thoroughly(self, claim: Claim) -> Support | None:
         found = list(self._within(claim, LARGEST))
         best = min((slope for slope, _ in found), key=lambda s: s.error, default=None)
-        blurred = best is None or not best.error <= (abs(best.value) + claim.terms) / 4
+        blurred = best is None or not best.error <= SHARP * (abs(best.value) + claim.terms)
         if claim.line.largest > LARGEST and (blurred or (best and best.value == 0)):
             # tiny inputs may hide in the rounding of what they join
             found += self._within(claim, claim.line.largest)
@@ -201,7 +208,7 @@ class Judge:
         """A slope that is known less well supports nothing."""
         if slope.method == CONSTANT:
             return np.inf
-        return SHARP * (abs(slope.value) + claim.terms) + 2.0**-26 * claim.outputs
+        return SHARP * (abs(slope.value) + claim.terms) + HALF * claim.outputs
 
     def _within(self, claim: Claim, largest: float) -> Iterator[tuple[Slope, float]]:
         """The slopes that f may have, by steps up to the largest; and the rounding of the claim."""
@@ -215,33 +222,25 @@ class Judge:
         # What was taken for noise may be structure: the claim may choose.
         for rounded in (noise, claim.floor):
             slope = settle([central(phi, h, rounded) for h in steps])
-            rounding = 4 * self._wobble(claim, rounded) + 64 * claim.floor
+            rounding = MARGIN * self._wobble(claim, rounded) + GRANTED * claim.floor
             if slope is not None:
                 yield slope, rounding
         if claim.terms == 0 and flat >= LEVELS:
             yield Slope(0.0, rounding, CONSTANT), rounding
         elif flat == len(steps):
-            yield Slope(0.0, self._unseen(claim) / steps[-1], CONSTANT), rounding
+            yield Slope(0.0, hidden(self.subject, claim.g) / steps[-1], CONSTANT), rounding
 
     def _stair(self, claim: Claim, steps: Sequence[float]) -> int:
         """How many steps stay on the stair that x is on, if f is a staircase; else 0.
 
-        Rounding, too, makes stairs; but no float type has such wide ones as 2^-10 of the input.
+        Rounding, too, makes stairs; but no float type has wider ones than COARSEST of the input.
         """
         flat = plateau(claim.phi, steps)
         if flat < LEVELS + 2 or flat == len(steps):
             return 0
         x = self.subject.xs[claim.k]
         width = steps[flat - 1] * float(np.abs(claim.v).max())
-        return flat if width >= 2.0**-10 * max(1.0, size_of(x)) else 0
-
-    def _unseen(self, claim: Claim) -> float:
-        """What f may have lost in rounding where it stays constant: of numbers as large as x, or 1.
-
-        ln(1 + x) is 0 for all x below 1e-16; its slope there, 1, is nothing that values can refute.
-        """
-        sizes = [1.0, *(float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in self.subject.xs)]
-        return 64 * self.subject.eps_out * float(np.abs(claim.g).sum()) * max(sizes)
+        return flat if width >= COARSEST * max(1.0, size_of(x)) else 0
 
     def _wobble(self, claim: Claim, noise: float) -> float:
         """How far <G, v> moves when the inputs move by their rounding: its condition.
@@ -249,9 +248,8 @@ class Judge:
         Where f itself is rounded more coarsely than its dtype (computed in float32 within, say),
         the inputs move by as much.
         """
-        subject = self.subject
-        eps = subject.eps_in
-        relative = min(max(eps, noise / claim.outputs if claim.outputs else eps), COARSEST)
+        subject, sizes = self.subject, claim.outputs + claim.terms
+        relative = min(max(subject.eps_in, noise / sizes if sizes else 0.0), COARSEST)
         here, moved = claim.value, 0.0
         for *xs, g in jiggled([*subject.xs, claim.g], relative):
             G = attempted(lambda at: subject.gradient(at[:-1], at[-1]), [*xs, g])

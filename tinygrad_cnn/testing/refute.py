@@ -28,26 +28,33 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.testing.nearby import on_a_kink
+from tinygrad_cnn.testing.rounding import COARSEST, MARGIN, hidden
 from tinygrad_cnn.testing.slopes import GOLDEN, LEVELS, Line, Phi, Slope, extrapolate, one_side
 from tinygrad_cnn.testing.subject import Subject, size_of
 
-RUN = 5
+RUN = LEVELS + 1
 """So many neighbouring ladders must agree on each side; the first and the last share no step."""
 DIGITS = 2.0**-30
 """A gradient that is right to nine digits is not called wrong."""
 CONSTANT = "constant nearby"
-WIDE = 2.0**-6
-"""Stairs that are wider, and higher, than this part of x and f(x) are no effect of rounding."""
+WIDE = 16 * COARSEST
+"""Stairs that are wider, and higher, than this part of x and f(x) are no effect of rounding, even
+of several in a row in the coarsest type."""
 REACH = 2.0**-2
 """The largest step, in units of the input."""
 MINUTE = [2.0**-k for k in (900, 600, 400, 300, 200, 150, 120, 100, 80, 70)]
 """Steps from 0, in the same unit, before those that every element takes: 0 has neighbours."""
-COARSE = 2.0**-20
-"""A rise of less than this part of the outputs may be lost where f stays constant."""
-SUDDEN = 2.0**7
-"""The error of a ladder grows by less from one step to the next, where f is smooth."""
+COARSE = MARGIN * 2.0**-23
+"""A rise of less than this part of the outputs may be lost where f stays constant: as it would be
+if some of f were computed in float32, whose eps this is."""
+UNEVEN = 0.2
+"""The steps are spread by that part of them: round numbers would march in step with rounding."""
+SUDDEN = 4 * (2 * (1 + UNEVEN)) ** LEVELS
+"""Where f is smooth, the error of a ladder grows with that power of its step, which about doubles
+from one to the next; several times as much is sudden."""
 SHARP = 1 / 4
-"""A ladder that says less about the slope than this part of it says nothing."""
+"""A ladder that says less about the slope than this part of it says nothing: it would not tell a
+slope from half of it, or from its opposite."""
 
 
 Run = list[Slope]
@@ -97,14 +104,14 @@ class Probe:
         return max(size_of(self.x), abs(self.here))
 
     def _scales(self) -> Iterator[float]:
-        """Each about twice the one before; round numbers would march in step with rounding."""
+        """Each about twice the one before."""
         own = 4 * self.subject.eps_in * abs(self.here)
         smallest = max(own or 2.0**-60 * min(1.0, self.unit), 2.0**-1000)
         if not self.here:
             yield from (m * self.unit for m in MINUTE if m * self.unit < smallest)
         count = int(math.log2(REACH * max(1.0, self.unit)) - math.log2(smallest)) + 1
         for k in range(count):
-            yield math.ldexp(smallest * (0.9 + 0.2 * (k * GOLDEN % 1)), k)
+            yield math.ldexp(smallest * (1 + UNEVEN * (k * GOLDEN % 1 - 0.5)), k)
 
     def _exact(self, t: float) -> float:
         """A step near t between two floating-point numbers."""
@@ -208,7 +215,7 @@ class Probe:
     ) -> bool:
         """Whether a finer run says something else, or a coarser one what c says."""
         gap = abs(c - slope.value) if math.isfinite(c) else self._size(c, slope)
-        return any(_apart(s, slope) > gap / 4 for run in finer for s in run) or any(
+        return any(_apart(s, slope) > SHARP * gap for run in finer for s in run) or any(
             all(abs(c - s.value) <= s.error and _apart(s, slope) > 0 for s in run) for run in runs
         )
 
@@ -223,7 +230,7 @@ class Probe:
         def follows(t: float) -> bool:
             there, y = self.phi(t), self.phi.line.at(t).y
             rounding = 4 * self.subject.eps_out * float(np.sum(np.abs(self.g * y)[self._moved]))
-            return abs(there - c * t) <= rounding < abs(there - v * t) / 4
+            return abs(there - c * t) <= rounding < SHARP * abs(there - v * t)
 
         return any(
             follows(t) and follows(u) for side in (self.left, self.right) for t, u in pairwise(side)
@@ -278,7 +285,7 @@ class Probe:
         everywhere = flat == min(len(self.left), len(self.right))
         wide = width >= WIDE * max(1.0, abs(self.here))
         high = self._quantum(flat) >= WIDE * max(self._sizes(self._moved), default=0.0)
-        lost = max(self._unseen(), COARSE * max(self._sizes(), default=0.0))
+        lost = max(hidden(self.subject, self.g), COARSE * max(self._sizes(), default=0.0))
         zero = Slope(0.0, lost / width, CONSTANT)
         if everywhere or (wide and (high or not self._quantised(flat))):
             refuted = not abs(c) <= zero.error and not self._kinked(c, zero)
@@ -319,13 +326,7 @@ class Probe:
         and of a slope of 1, or as small as x itself.
         """
         weight = float(np.sum(np.abs(self.g[self._moved])))
-        return 8 * self.subject.eps_out * weight * min(1.0, self.unit)
-
-    def _unseen(self) -> float:
-        """What f may have lost in rounding: of its outputs, or of numbers as large as x, or 1."""
-        outputs = float(np.sum(np.abs(self.g * self.subject.base.y)))
-        numbers = float(np.abs(self.g).sum()) * max(1.0, self.unit)
-        return 64 * self.subject.eps_out * (outputs + numbers)
+        return MARGIN * self.subject.eps_out * weight * min(1.0, self.unit)
 
 
 def _agree(slopes: Sequence[Slope]) -> bool:

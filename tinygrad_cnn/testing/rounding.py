@@ -23,6 +23,8 @@ from tinygrad_cnn.testing.subject import REFUSALS, Arrays, Subject, flat
 
 OPERATIONS = 256
 """So many roundings in a row are granted before anything is measured, all in one direction."""
+GRANTED = 64
+"""The same of a slope and of its claim: fewer, as both are sums of many terms with chance signs."""
 PLACES = 4
 """What is rounded to few digits may come out alike by chance, but not at each of so many places."""
 MARGIN = 8
@@ -148,6 +150,16 @@ def _jolts(subject: Subject) -> np.ndarray:
         if there.shape == here.shape:
             far = np.fmax(far, np.abs(there - here))
     return far
+
+
+def hidden(subject: Subject, g: np.ndarray) -> float:
+    """What <g, f> may have lost in rounding where it is constant: of numbers as large as x, or 1.
+
+    ln(1 + x) is 0 for all x below 1e-16; its slope there, 1, is nothing that values can refute.
+    """
+    numbers = max([1.0, *map(largest, subject.xs)])
+    sizes = np.abs(g) * np.fmax(np.abs(subject.base.y), numbers)
+    return GRANTED * subject.eps_out * float(np.sum(sizes))
 
 
 def attempted(compute: Difference, at: Arrays) -> Arrays | None:
