@@ -98,3 +98,12 @@ def test_only_networks_that_were_trained_alike_are_compared() -> None:
         ["cnn", "residual"],
         ["cnn", "own-attention"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [(0.97, "; 5x5 is surely ahead."), (0.9895, "; 3x3 cannot be told from the first")],
+)
+def test_kernel_sizes_are_ranked(other: float, said: str) -> None:
+    text = told(result("cnn", other), result("kernel-5", 0.99, flop=250))
+    assert f"Kernels: 5x5 99.00%, 3x3 {other:.2%}{said}" in text

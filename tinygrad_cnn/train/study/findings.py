@@ -111,7 +111,7 @@ def _steps(groups: dict[str, Group]) -> Iterator[str]:
 
 
 def _kernels(groups: dict[str, Group]) -> Iterator[str]:
-    family = {"3": "cnn", "5": "kernel-5", "7": "kernel-7", "1 and 3": "kernel-1+3"}
+    family = {"3x3": "cnn", "5x5": "kernel-5", "7x7": "kernel-7", "1x1 and 3x3": "kernel-1+3"}
     own = {size: groups[name] for size, name in family.items() if name in groups}
     if len(own) > 1:
         yield f"Kernels: {_ranking(own)}"
@@ -166,8 +166,9 @@ def _ranking(own: dict[str, Group]) -> str:
     equal = [name for name in ranked[1:] if not differ(own[best], own[name])]
     cheap = min([best, *equal], key=lambda name: own[name].mean("flop"))
     told = ", ".join(f"{name} {own[name].accuracy:.2%}" for name in ranked)
-    surely = "" if equal else ", surely ahead of the others"
-    like = f"; {_words(equal)} cannot be told from the first" if equal else surely
+    like = (
+        f"; {_words(equal)} cannot be told from the first" if equal else f"; {best} is surely ahead"
+    )
     share = own[cheap].mean("flop") / own[best].mean("flop")
     cost = f", and {cheap} takes {share:.0%} of its work" if cheap != best else ""
     return f"{told}{like}{cost}."

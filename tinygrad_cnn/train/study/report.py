@@ -231,7 +231,14 @@ def _circumstances(plan: Plan, results: Sequence[dict[str, Any]]) -> list[str]:
         f"{len(results)} trainings, {duration(sum(r['seconds'] for r in results))} in all; "
         f"planned were {len(plan.tasks)} in {duration(plan.seconds)}",
         f"{tasks.epochs} epochs of {tasks.images:,} images at most, Adam, cosine decay",
-        f"{cores} cores ({platform.machine()}), kernels: {kernels.tier()}, "
+        f"{cores} cores ({platform.machine()}){_memory()}, kernels: {kernels.tier()}, "
         f"tinygrad_cnn {__version__}, Python {platform.python_version()}",
         "One seed gives the same accuracies, to the bit, on the same machine; times vary.",
     ]
+
+
+def _memory() -> str:
+    """How much the machine has, where the system tells."""
+    if not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= set(getattr(os, "sysconf_names", ())):
+        return ""
+    return f", {size(os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE'))} of memory"
