@@ -128,32 +128,37 @@ class _Test:
 
     def run(self, mutants: bool) -> None:
         """Raise the failure that tells most; of those, the simplest that hypothesis finds."""
-        others = self.search(MOST)
-        if others:
-            tells = max(others)
+        lesser = self.search(MOST)
+        if lesser:
+            tells, error = max(lesser, key=lambda failure: failure[0])
             self.search(tells)
-            raise others[tells]  # it drew other cases this time
+            raise error.with_traceback(None)  # other cases were drawn this time, and none fails
         if mutants:
             cases = mutant.draw(self.inputs, self.examples, seed=0)
             mutant.must_be_killed(
                 self.body, cases, reference=self.reference, vjp=self.vjp, **self.options
             )
 
-    def search(self, wanted: int) -> dict[int, GradientMismatch]:
-        """Raise a failure that tells as much as wanted; else one for each lesser degree, if any."""
-        others: dict[int, GradientMismatch] = {}
+    def search(self, wanted: int) -> list[tuple[int, GradientMismatch]]:
+        """Raise a failure that tells as much as wanted; else (how much it tells, it) for others."""
+        lesser: list[tuple[int, GradientMismatch]] = []
         rejected: list[str] = []
+        found = False
 
         @self.drawn
         def check(case: Any) -> None:
+            nonlocal found
+            if len(lesser) >= PATIENCE and not found:
+                return
             xs, static = mutant.as_case(case)
             try:
                 report = self.check(xs, static)
             except GradientMismatch as error:
                 tells = _tells(error.failure, xs)
                 if tells >= wanted:
+                    found = True
                     raise
-                others.setdefault(tells, error)
+                lesser.append((tells, error))
             else:
                 if report.rejected:
                     rejected.append(report.rejected)
@@ -170,7 +175,7 @@ class _Test:
                 f"op_property: hardly a case of {self.name} can be judged: {rejected[-1]}; draw "
                 f'other values, such as distinct ones, or test the kinks, by at="kink"'
             ) from None
-        return others
+        return lesser
 
     def check(self, xs: tuple[Any, ...], static: dict[str, Any]) -> PropertyReport:
         """One case."""
@@ -209,6 +214,8 @@ class _Test:
 
 
 MOST = 2
+PATIENCE = 10
+"""After so many failures that tell less, it is of no use to look for one that tells more."""
 
 
 def _tells(failure: Failure, xs: Sequence[Any]) -> int:
