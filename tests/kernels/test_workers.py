@@ -1,0 +1,80 @@
+"""Calls are shared among threads, and nothing is lost on the way."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tinygrad_cnn.kernels.blocked import workers
+from tinygrad_cnn.kernels.blocked.workers import share
+
+
+@pytest.fixture(autouse=True)
+def _three(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "threads", lambda: 3)
+    monkeypatch.setattr(workers, "GRAIN", 1)
+
+
+def names(first: int, last: int) -> tuple[int, int, str]:
+    return first, last, threading.current_thread().name
+
+
+def test_each_thread_has_one_span_and_the_results_are_in_order() -> None:
+    spans = share(names, 7, 7)
+    assert [span[:2] for span in spans] == [(0, 2), (2, 4), (4, 7)]
+    assert len({span[2] for span in spans}) == 3
+
+
+def test_little_work_stays_in_the_thread_that_calls() -> None:
+    assert share(names, 9, 1) == [(0, 9, threading.current_thread().name)]
+
+
+@pytest.mark.parametrize("span", [0, 1, 2])
+def test_what_any_thread_raises_reaches_the_caller_and_the_next_call_works(span: int) -> None:
+    def work(first: int, last: int) -> int:
+        if first == span:
+            raise ValueError(f"span {first}")
+        return first
+
+    with pytest.raises(ValueError, match=f"span {span}"):
+        share(work, 3, 3)
+    assert [first for first, *_ in share(names, 3, 3)] == [0, 1, 2]
+
+
+def test_nobody_still_works_when_a_call_has_failed() -> None:
+    begun, done = threading.Event(), threading.Event()
+
+    def work(first: int, last: int) -> None:
+        if first == 0:
+            begun.wait(10)
+            raise ValueError
+        begun.set()
+        if not done.wait(0.05):
+            done.set()
+
+    with pytest.raises(ValueError):  # noqa: PT011 (has no message)
+        share(work, 3, 3)
+    assert done.is_set()
+
+
+def test_a_call_within_a_call_does_the_same_spans_one_after_the_other() -> None:
+    inner = share(lambda first, last: share(names, 3, 3), 3, 3)
+    for spans in inner:
+        assert [span[:2] for span in spans] == [(0, 1), (1, 2), (2, 3)]
+        assert len({span[2] for span in spans}) == 1
+
+
+def test_two_threads_may_call_at_once() -> None:
+    found = []
+
+    def often() -> None:
+        for _ in range(200):
+            found.append([span[:2] for span in share(names, 3, 3)])
+
+    threads = [threading.Thread(target=often) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[(0, 1), (1, 2), (2, 3)]] * 600
