@@ -113,7 +113,9 @@ def test_the_weights_of_a_study_are_a_run(digits: Path, capsys: Printed) -> None
 def test_other_options_do_not_go_on_with_a_study(digits: Path, capsys: Printed) -> None:
     study(digits, "s", networks="dense")
     assert study(digits, "s", networks="cnn") == 2
-    assert "s: holds a study with other options" in capsys.readouterr().err
+    begun = "--dataset mnist --budget 2.5s --networks dense"
+    said = f"s: holds a study with other options; go on with it by `{begun}`"
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

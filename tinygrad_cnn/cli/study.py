@@ -90,8 +90,8 @@ def _plan(arguments: argparse.Namespace, data: dict[str, sources.Source]) -> Pla
         asked = (tuple(data), tuple(n for n in NETWORKS if n in networks), budget)
         if asked != (plan.datasets, plan.networks, plan.budget):
             raise ConfigError(
-                f"{arguments.out}: holds a study with other options; repeat the command that "
-                "began it, or begin another one in a folder of its own by --out"
+                f"{arguments.out}: holds a study with other options; go on with it by "
+                f"`{planning.options(plan)}`, or begin another one in a folder of its own by --out"
             )
         return plan
     tell = (lambda line: None) if arguments.quiet else functools.partial(print, flush=True)

@@ -212,6 +212,13 @@ def seconds_per_image(network: str, source: Source) -> float:
     return min(times[1:]) / len(y)
 
 
+def options(plan: Plan) -> str:
+    """What the command line was asked for: data sets, budget, and networks that are not all."""
+    budget = "full" if plan.budget is None else f"{plan.budget:g}s"
+    some = "" if plan.networks == NETWORKS else f" --networks {','.join(plan.networks)}"
+    return f"--dataset {','.join(plan.datasets)} --budget {budget}{some}"
+
+
 def save(plan: Plan, path: Path) -> None:
     """Write the plan as JSON."""
     write_atomic(path, json.dumps(asdict(plan), indent=2) + "\n")
