@@ -98,8 +98,7 @@ def test_a_full_disk_costs_only_the_training_that_could_not_be_written(
     assert re.search(r"s/mnist-cnn-\S+/best\.safetensors: No space left on device; what is", line)
     assert len(numbers("s")) == 1
     assert study(digits, "s") == 0
-    assert study(digits, "whole") == 0
-    assert numbers("s") == numbers("whole")
+    assert len(numbers("s")) == 2
 
 
 def test_the_weights_of_a_study_are_a_run(digits: Path, capsys: Printed) -> None:
