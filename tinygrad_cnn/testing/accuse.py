@@ -10,13 +10,14 @@ from collections.abc import Collection
 
 import numpy as np
 
+from tinygrad_cnn.testing.arrays import element, size_of
 from tinygrad_cnn.testing.blame import mismatch
 from tinygrad_cnn.testing.clues import evidence
 from tinygrad_cnn.testing.hints import hints
 from tinygrad_cnn.testing.judge import Claim, Judge, unit
 from tinygrad_cnn.testing.report import GradientMismatch
 from tinygrad_cnn.testing.slopes import Slope
-from tinygrad_cnn.testing.subject import Subject, element, size_of
+from tinygrad_cnn.testing.subject import Subject
 
 CONFIRMED = 4
 """So many wrong elements are looked into thoroughly; others if they are wrong beyond all doubt."""

@@ -12,7 +12,8 @@ from tinygrad_cnn.errors import ConfigError, NotDifferentiableError
 from tinygrad_cnn.testing.culprit import definition
 from tinygrad_cnn.testing.report import Failure, GradientMismatch
 from tinygrad_cnn.testing.reproduce import reproducer
-from tinygrad_cnn.testing.subject import Subject, WrongGradientShape
+from tinygrad_cnn.testing.returned import WrongGradientShape
+from tinygrad_cnn.testing.subject import Subject
 
 
 def mismatch(subject: Subject, name: str, summary: str, **fields: Any) -> GradientMismatch:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.testing.arrays import Arrays, copies_of
 from tinygrad_cnn.testing.hints import Evidence
 from tinygrad_cnn.testing.judge import Claim
-from tinygrad_cnn.testing.subject import Arrays, Subject, copies_of
+from tinygrad_cnn.testing.subject import Subject
 
 NEUTRAL = {"stride": 1, "dilation": 1, "groups": 1, "padding": 0}
 """Static keywords that may be forgotten, and the value for which this does no harm."""

@@ -16,13 +16,14 @@ import numpy as np
 
 from tinygrad_cnn.errors import NotDifferentiableError
 from tinygrad_cnn.testing.accuse import Search, accuse
+from tinygrad_cnn.testing.arrays import Arrays, element
 from tinygrad_cnn.testing.blame import differentiable_nearby, mismatch
 from tinygrad_cnn.testing.judge import Claim, Joint, Judge, Support, unit
 from tinygrad_cnn.testing.report import Check, GradientReport
 from tinygrad_cnn.testing.rounding import upstream_of_each
 from tinygrad_cnn.testing.sides import compare_sides, unseen
 from tinygrad_cnn.testing.slopes import Line
-from tinygrad_cnn.testing.subject import Arrays, Subject, element
+from tinygrad_cnn.testing.subject import Subject
 
 __tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
 

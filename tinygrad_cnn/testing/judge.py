@@ -15,6 +15,7 @@ from itertools import takewhile
 
 import numpy as np
 
+from tinygrad_cnn.testing.arrays import Arrays, size_of
 from tinygrad_cnn.testing.blame import blaming
 from tinygrad_cnn.testing.refute import CONSTANT, SHARP, Probe, Reading
 from tinygrad_cnn.testing.rounding import COARSEST, GRANTED, MARGIN, attempted, hidden, jiggled
@@ -33,7 +34,7 @@ from tinygrad_cnn.testing.slopes import (
     project,
     settle,
 )
-from tinygrad_cnn.testing.subject import Arrays, Subject, size_of
+from tinygrad_cnn.testing.subject import Subject
 
 TINY = QUICK_STEPS[-1] / 4
 """An element smaller than this part of its input is moved by its own size: even the smallest of the
@@ -154,7 +155,7 @@ class Judge:
         rounding = 0.0
         if np.isfinite(c):
             moved = self._wobble(replace(claim, line=self.line(claim.k, v)), probe.noise)
-            rounding = MARGIN * moved + probe.cancelled()
+            rounding = MARGIN * moved + probe.cancelled(c)
         return probe.reading(c, rounding)
 
     def quick(self, claim: Claim | Joint) -> Slope | None:

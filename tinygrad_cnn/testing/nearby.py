@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygrad_cnn.testing.arrays import Arrays, size_of
 from tinygrad_cnn.testing.slopes import project
-from tinygrad_cnn.testing.subject import Arrays, Subject, size_of
+from tinygrad_cnn.testing.subject import Subject
 
 PLACES = 4
 """So many points around x, from each of which f is followed along a line."""

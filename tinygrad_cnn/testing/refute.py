@@ -27,10 +27,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.testing.arrays import size_of
 from tinygrad_cnn.testing.nearby import on_a_kink
 from tinygrad_cnn.testing.rounding import COARSEST, MARGIN, hidden
 from tinygrad_cnn.testing.slopes import GOLDEN, LEVELS, Line, Phi, Slope, extrapolate, one_side
-from tinygrad_cnn.testing.subject import Subject, size_of
+from tinygrad_cnn.testing.subject import Subject
 
 RUN = LEVELS + 1
 """So many neighbouring ladders must agree on each side; the first and the last share no step."""
@@ -52,6 +53,8 @@ UNEVEN = 0.2
 SUDDEN = 4 * (2 * (1 + UNEVEN)) ** LEVELS
 """Where f is smooth, the error of a ladder grows with that power of its step, which about doubles
 from one to the next; several times as much is sudden."""
+REMAINDER = 2.0**-20
+"""What is left where numbers cancel is at least this part of the last place of the largest."""
 SHARP = 1 / 4
 """A ladder that says less about the slope than this part of it says nothing: it would not tell a
 slope from half of it, or from its opposite."""
@@ -319,14 +322,16 @@ class Probe:
         ends = [self.phi.line.at(t).y for t in (*self.left[-1:], *self.right[-1:])]
         return np.asarray(np.any([y != self.subject.base.y for y in ends], axis=0))
 
-    def cancelled(self) -> float:
+    def cancelled(self, c: float) -> float:
         """What a gradient may lose where it cancels: p - 1 is known to the last place of 1.
 
         Only what is far beneath the numbers that f computes with is granted: of outputs that move,
-        and of a slope of 1, or as small as x itself.
+        and of a slope of 1, or as small as x itself. A c that is smaller still, and not 0, is not
+        what is left of such numbers: those that f computes with are small themselves.
         """
         weight = float(np.sum(np.abs(self.g[self._moved])))
-        return MARGIN * self.subject.eps_out * weight * min(1.0, self.unit)
+        granted = MARGIN * self.subject.eps_out * weight * min(1.0, self.unit)
+        return granted if c == 0 or abs(c) >= REMAINDER * granted else 0.0
 
 
 def _agree(slopes: Sequence[Slope]) -> bool:

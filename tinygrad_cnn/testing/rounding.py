@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.testing.subject import REFUSALS, Arrays, Subject, flat
+from tinygrad_cnn.testing.arrays import Arrays, flat
+from tinygrad_cnn.testing.subject import REFUSALS, Subject
 
 OPERATIONS = 256
 """So many roundings in a row are granted before anything is measured, all in one direction."""

@@ -15,11 +15,11 @@ from itertools import takewhile
 import numpy as np
 
 from tinygrad_cnn.testing.accuse import not_between
+from tinygrad_cnn.testing.arrays import Arrays, size_of
 from tinygrad_cnn.testing.judge import Claim, Judge, unit
 from tinygrad_cnn.testing.nearby import NEAR, slopes_nearby
 from tinygrad_cnn.testing.report import Check
 from tinygrad_cnn.testing.slopes import LEVELS, Line, grid, noise_of, one_sided
-from tinygrad_cnn.testing.subject import Arrays, size_of
 
 ROWS = 64
 """So many rows of the Jacobian are looked at one by one; where there are more, random sums, too."""

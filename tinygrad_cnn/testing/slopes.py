@@ -27,7 +27,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_cnn.testing.subject import REFUSALS, Arrays, Subject, Value, flat, float_outputs
+from tinygrad_cnn.testing.arrays import Arrays, flat, float_outputs
+from tinygrad_cnn.testing.subject import REFUSALS, Subject, Value
 
 LEVELS = 4  # of extrapolation: errors of order h^2, h^4, h^6 cancel
 QUICK_STEPS = [2.0**-k for k in (8, 10, 12, 14)]

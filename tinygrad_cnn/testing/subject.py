@@ -18,11 +18,24 @@ import numpy as np
 
 from tinygrad_cnn.core.backward import gradients_of
 from tinygrad_cnn.core.modes import enable_grad, manual_seed, no_grad, observe, rng
-from tinygrad_cnn.core.node import Leaf
 from tinygrad_cnn.core.tensor import Tensor, wrap
 from tinygrad_cnn.errors import ConfigError, TinygradError
-from tinygrad_cnn.ops import alias
+from tinygrad_cnn.testing.arrays import (
+    Arrays,
+    array_of,
+    copies_of,
+    flat,
+    float_leaves,
+    float_outputs,
+    fresh,
+    holds_floats,
+    is_float,
+    leaf,
+    size_of,
+    spread,
+)
 from tinygrad_cnn.testing.kinks import Witness
+from tinygrad_cnn.testing.returned import as_gradients
 from tinygrad_cnn.transforms import flatten_tree
 
 __tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
@@ -39,7 +52,6 @@ REFUSALS = (
 )
 """What functions raise at inputs outside their domain, or of a kind that they do not take."""
 
-Arrays = list[np.ndarray]
 Pull = Callable[[Any], Arrays]
 """The upstream gradient, as one vector or an array for each output -> a gradient for each place."""
 
@@ -49,10 +61,6 @@ class Value(NamedTuple):
 
     y: np.ndarray
     branches: tuple[Any, ...]
-
-
-class WrongGradientShape(Exception):
-    """A bare vjp= returned something else than one gradient of its input's shape for each input."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +135,7 @@ class Subject:
     @cached_property
     def places(self) -> tuple[int, ...]:
         """The positions of the inputs that are checked."""
-        floats = [i for i, x in enumerate(self.inputs) if _holds_floats(x)]
+        floats = [i for i, x in enumerate(self.inputs) if holds_floats(x)]
         if self.wrt is None:
             return tuple(floats)
         chosen = [self.wrt] if isinstance(self.wrt, int) else list(self.wrt)
@@ -140,7 +148,7 @@ class Subject:
     @cached_property
     def originals(self) -> Arrays:
         """The inputs that are checked, as arrays of their own dtype."""
-        return [_array(self.inputs[i]) for i in self.places]
+        return [array_of(self.inputs[i]) for i in self.places]
 
     @cached_property
     def xs(self) -> Arrays:
@@ -323,40 +331,23 @@ class Subject:
 
         def pull(g: Any) -> Arrays:
             upstream = self._as_returned(self._parts(g))
-            return self._checked(self.isolated(lambda: vjp(upstream, *args)), xs)
+            returned = self.isolated(lambda: vjp(upstream, *args))
+            labels = [self.label(k) for k in range(len(xs))]
+            return as_gradients(returned, list(xs), self.places, len(self.inputs), labels)
 
         return pull
 
+    @cached_property
+    def _structure(self) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+        """What f returns, as a list, and what makes such a structure of another list."""
+        return flatten_tree(self.run(copies_of(self.xs)))
+
     def _as_returned(self, gs: Arrays) -> Any:
         """The gradients in the structure that f returns; zeros for outputs that hold no floats."""
-        leaves, rebuild = flatten_tree(self.run(copies_of(self.xs)))
+        leaves, rebuild = self._structure
         left = iter(gs)
-        full = [next(left) if _is_float(_array(y)) else np.zeros(np.shape(y)) for y in leaves]
+        full = [next(left) if is_float(array_of(y)) else np.zeros(np.shape(y)) for y in leaves]
         return rebuild(full)
-
-    def _checked(self, returned: Any, xs: Sequence[np.ndarray]) -> Arrays:
-        """What vjp returned, as one gradient of the right shape for each place."""
-        gradients = list(returned) if isinstance(returned, tuple | list) else [returned]
-        for G in gradients:
-            if G is not None and _array(G).dtype.kind not in "fciub":
-                raise WrongGradientShape(
-                    f"vjp returned {_indefinite(G)}; return a tuple of arrays, one gradient for "
-                    f"each input, None where there is none"
-                )
-        if len(gradients) == len(self.inputs):
-            gradients = [gradients[i] for i in self.places]
-        if len(gradients) != len(xs):
-            raise WrongGradientShape(
-                f"vjp returned {len(gradients)} gradients for {len(self.inputs)} inputs; return "
-                f"one for each, None where there is none"
-            )
-        out = []
-        for k, (G, x) in enumerate(zip(gradients, xs, strict=True)):
-            G = np.zeros_like(x) if G is None else _array(G)
-            if G.shape != x.shape:
-                raise WrongGradientShape(_about_shapes(self.label(k), G.shape, x.shape))
-            out.append(G)
-        return out
 
     # -- random numbers ---------------------------------------------------------------------------
 
@@ -367,7 +358,7 @@ class Subject:
     def upstream(self, rng: np.random.Generator) -> np.ndarray:
         """A random g, its size for each output the inverse of the output's; 0 if not finite."""
         parts = [
-            np.where(np.isfinite(y), _spread(rng, y) / size, 0.0)
+            np.where(np.isfinite(y), spread(rng, y) / size, 0.0)
             for y, size in zip(self.outputs, self._output_sizes, strict=True)
         ]
         return flat(self.split(flat(parts)))
@@ -375,7 +366,7 @@ class Subject:
     def direction(self, rng: np.random.Generator) -> Arrays:
         """A random direction in all places, as large as the input; infinite elements stay."""
         return [
-            np.where(np.isfinite(x), _spread(rng, x) * size, 0.0)
+            np.where(np.isfinite(x), spread(rng, x) * size, 0.0)
             for x, size in zip(self.xs, self._input_sizes, strict=True)
         ]
 
@@ -408,7 +399,7 @@ class Subject:
         n = len(self.inputs)
         recording = any(isinstance(a, Tensor) and a.requires_grad for a in args)
         with enable_grad():
-            leaves = [_fresh(args[i]) for i in self.places]
+            leaves = [fresh(args[i]) for i in self.places]
             ys = float_leaves(self.f(*self.arguments(leaves)))
             live = [(y, g) for y, g in zip(ys, args[n:], strict=True) if isinstance(y, Tensor)]
             gs = [g if recording else g.data for _, g in live]
@@ -417,95 +408,3 @@ class Subject:
             wrap(np.zeros(x.shape, x.dtype), None) if G is None else G
             for G, x in zip(found, leaves, strict=True)
         )
-
-
-# -- arrays ---------------------------------------------------------------------------------------
-
-
-def leaf(x: np.ndarray) -> Tensor:
-    """A leaf on this very array: its memory layout matters, and Tensor() would tidy it."""
-    return wrap(x, Leaf(x.shape, x.dtype))
-
-
-def _fresh(x: Tensor) -> Tensor:
-    return alias(x) if x.requires_grad else leaf(x.data)
-
-
-def _array(x: Any) -> np.ndarray:
-    return x.data if isinstance(x, Tensor) else np.asarray(x)
-
-
-def _is_float(x: np.ndarray) -> bool:
-    return x.dtype.kind in "fc"
-
-
-def _holds_floats(x: Any) -> bool:
-    """Arrays, Tensors and numbers that are floats, and lists of them; not None, strings, shapes."""
-    if isinstance(x, Tensor | np.ndarray | np.generic | float | complex):
-        return _is_float(_array(x))
-    return isinstance(x, list) and bool(x) and all(map(_holds_floats, x))
-
-
-def float_leaves(result: Any) -> list[Any]:
-    """The outputs that hold floats, in order, as f returned them."""
-    return [y for y in flatten_tree(result)[0] if y is not None and _is_float(_array(y))]
-
-
-def float_outputs(result: Any) -> Arrays:
-    """The same as arrays."""
-    return [_array(y) for y in float_leaves(result)]
-
-
-def copies_of(xs: Sequence[np.ndarray]) -> Arrays:
-    """Copies, for an f or a VJP that writes into what it is given."""
-    return [x.copy(order="K") for x in xs]
-
-
-def flat(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """All elements in one vector, in C order."""
-    return np.concatenate([np.zeros(0), *(np.ravel(a) for a in arrays)])
-
-
-def size_of(x: np.ndarray) -> float:
-    """A power of two near the root mean square of the finite elements; 1 for none, or zeros."""
-    finite = np.abs(x[np.isfinite(x)]).astype(np.float64)
-    largest = float(finite.max(initial=0.0))
-    if largest == 0.0:
-        return 1.0
-    mean = largest * float(np.sqrt(np.mean((finite / largest) ** 2)))
-    return float(2.0 ** np.clip(np.round(np.log2(mean)), -960, 960))
-
-
-def _spread(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
-    """Gaussian numbers moved away from zero by 1/2; no two are equal, none is small."""
-    z = np.asarray(rng.standard_normal(like.shape))
-    z = z + np.copysign(0.5, z)
-    if like.dtype.kind == "c":
-        w = np.asarray(rng.standard_normal(like.shape))
-        z = z + 1j * (w + np.copysign(0.5, w))
-    return np.asarray(z)
-
-
-def element(x: np.ndarray, i: int) -> tuple[int, ...]:
-    """The index of the i-th element of x, in C order."""
-    return tuple(int(j) for j in np.unravel_index(i, x.shape))
-
-
-def _indefinite(returned: Any) -> str:
-    kind = type(returned).__name__
-    article = "an" if kind[0] in "aeiou" or kind == "ndarray" else "a"
-    dtype = f" of dtype {returned.dtype}" if isinstance(returned, np.ndarray) else ""
-    return f"{article} {kind}{dtype}"
-
-
-def _about_shapes(label: str, got: tuple[int, ...], want: tuple[int, ...]) -> str:
-    message = f"vjp returned a gradient of shape {got} for {label} of shape {want}"
-    try:
-        broadcasts = np.broadcast_shapes(got, want) == got
-    except ValueError:
-        broadcasts = False
-    if broadcasts and len(want) <= len(got):
-        added = tuple(range(len(got) - len(want)))
-        ones = tuple(a + len(added) for a, m in enumerate(want) if m == 1 != got[a + len(added)])
-        return f"{message}: {label} is broadcast, so sum over axes {added + ones}"
-    return message + (": it is transposed" if got == want[::-1] else "")

@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.testing.arrays import Arrays, element, float_outputs
 from tinygrad_cnn.testing.blame import blaming, mismatch
 from tinygrad_cnn.testing.properties.registry import HOLDS
 from tinygrad_cnn.testing.report import GradientMismatch, Outcome
 from tinygrad_cnn.testing.rounding import OPERATIONS, eps_of, grain, largest, measured
-from tinygrad_cnn.testing.subject import REFUSALS, Arrays, Subject, element, float_outputs
+from tinygrad_cnn.testing.subject import REFUSALS, Subject
 
 __tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
 

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_cnn.core.modes import Observer, no_grad, observe, scope
 from tinygrad_cnn.core.node import Node
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.testing.arrays import Arrays, float_leaves, float_outputs, leaf
 from tinygrad_cnn.testing.blame import blaming, mismatch
 from tinygrad_cnn.testing.properties.comparing import (
     failure_at,
@@ -19,7 +20,7 @@ from tinygrad_cnn.testing.properties.comparing import (
 )
 from tinygrad_cnn.testing.properties.registry import HOLDS, prop
 from tinygrad_cnn.testing.report import Outcome
-from tinygrad_cnn.testing.subject import Arrays, Subject, float_leaves, float_outputs, leaf
+from tinygrad_cnn.testing.subject import Subject
 
 __tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
 

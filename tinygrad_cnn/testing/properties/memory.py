@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.testing.arrays import Arrays, float_outputs
 from tinygrad_cnn.testing.blame import blaming, mismatch
 from tinygrad_cnn.testing.layouts import LAYOUTS
 from tinygrad_cnn.testing.properties.comparing import (
@@ -17,7 +18,7 @@ from tinygrad_cnn.testing.properties.comparing import (
 )
 from tinygrad_cnn.testing.properties.registry import HOLDS, prop
 from tinygrad_cnn.testing.report import Outcome
-from tinygrad_cnn.testing.subject import Arrays, Subject, float_outputs
+from tinygrad_cnn.testing.subject import Subject
 
 __tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
 
