@@ -8,6 +8,7 @@ of them to one call of np.matmul; the threads are ours (`workers`).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ TOGETHER = 1 << 15  # entries of small products that are computed first and adde
 TRANSPOSED_SIZE = 1200  # entries of a product a @ b.T that is still computed unpacked
 
 
+@lru_cache(maxsize=256)
 def _divisor(n: int, limit: int) -> int:
     """The largest divisor of n that is at most `limit`, and 1 at least."""
     return next(k for k in range(max(min(n, limit), 1), 0, -1) if n % k == 0)
@@ -29,7 +31,7 @@ def _divisor(n: int, limit: int) -> int:
 def multiply(a: Array, b: Array, out: Array) -> None:
     """out[n,q] = a[q] @ b[n,q]: a (Q, M, K), b (N, Q, K, P), out (N, Q, M, P)."""
     (M, K), (N, Q, _, P) = a.shape[1:], b.shape
-    rows, columns = _tile(M, K, P)
+    rows, columns = _tile(M, K, P, SMALL, VECTORS)
     whole = P // columns * columns
     a = a.reshape(Q, M // rows, 1, rows, K)
     for start, stop, width in ((0, whole, columns), (whole, P, P - whole)):
@@ -44,18 +46,19 @@ def multiply(a: Array, b: Array, out: Array) -> None:
             )
 
 
-def _tile(M: int, K: int, P: int) -> tuple[int, int]:
+@lru_cache(maxsize=256)  # a convolution asks for each of its blocks of samples
+def _tile(M: int, K: int, P: int, small: int, vectors: int) -> tuple[int, int]:
     """The rows and columns of a tile of a product (M, K) @ (K, P)."""
-    rows = _divisor(M, SMALL // (K * P))
+    rows = _divisor(M, small // (K * P))
     if rows == M or rows >= 8:
         return rows, P
-    rows = _divisor(M, SMALL // (K * VECTORS))
-    columns = SMALL // (rows * K) // VECTORS
+    rows = _divisor(M, small // (K * vectors))
+    columns = small // (rows * K) // vectors
     if columns == 0 or rows < min(M, 4):  # too large for tiles: one product, packed by BLAS
         return M, P
-    if P % VECTORS == 0:  # no remainder is one call less
-        columns = _divisor(P // VECTORS, columns)
-    return rows, min(columns * VECTORS, P)
+    if P % vectors == 0:  # no remainder is one call less
+        columns = _divisor(P // vectors, columns)
+    return rows, min(columns * vectors, P)
 
 
 class TransposedSum:
