@@ -192,6 +192,20 @@ MISTAKES = [
         "only the last 3 lines along axis 2 that f reads: the remainder of a stride",
     ),
     Mistake(
+        "negative numbers",
+        lambda x: np.where(x < 0, np.sin(x), np.tanh(x)),
+        (ROWS,),
+        lambda g, x: (g * np.where(x < 0, -np.cos(x), 1 / np.cosh(x) ** 2),),
+        "wrong up to -0.129 and right from 0.0413 on: another branch of f",
+    ),
+    Mistake(
+        "large numbers",
+        np.sin,
+        (ROWS,),
+        lambda g, x: (g * np.where(x > 0.9, 1, np.cos(x)),),
+        "right up to 0.412 and wrong from 0.903 on: another branch of f",
+    ),
+    Mistake(
         "the last element",
         np.sin,
         (ROWS,),

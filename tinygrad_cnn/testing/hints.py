@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from math import comb
 
 import numpy as np
+
+RARE = 200
+"""What happens by chance once in so many times is told as a hint."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,6 +209,22 @@ def _edges(e: Evidence) -> Iterator[str]:
             yield f"only the first {lines} along axis {a}: padding, or a window at the start"
 
 
+def _range(e: Evidence) -> Iterator[str]:
+    """Wrong below, or above, some value alone; if that is no mere chance."""
+    wrong, right = e.x[e.wrong], e.x[~e.wrong]
+    if np.iscomplexobj(e.x) or comb(e.x.size, wrong.size) < RARE:
+        return
+    for low, high, words in (
+        (wrong, right, ("wrong", "right")),
+        (right, wrong, ("right", "wrong")),
+    ):
+        if low.max() < high.min():
+            yield (
+                f"{words[0]} up to {low.max():.3g} and {words[1]} from {high.min():.3g} on: "
+                f"another branch of f, or a limit"
+            )
+
+
 def _one(e: Evidence) -> Iterator[str]:
     if e.wrong.sum() == 1 and e.wrong.size > 1:
         yield "one element alone is wrong"
@@ -230,6 +250,7 @@ TELLS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     _moved,
     _broadcast,
     _edges,
+    _range,
     _one,
     _precision,
 )
