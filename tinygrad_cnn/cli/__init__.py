@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from tinygrad_cnn.cli.parser import parse
 from tinygrad_cnn.errors import MissingDependencyError, TinygradError, require
+from tinygrad_cnn.kernels import compiling
 
 __all__ = ["main"]
 
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = parse(argv)
-        with _one_blas_thread():
+        with _one_blas_thread(), compiling.announced(_CompilingTold()):
             arguments.run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -52,6 +53,19 @@ def _one_blas_thread() -> AbstractContextManager[object]:
     except MissingDependencyError:
         return nullcontext()
     return threadpoolctl.threadpool_limits(1, user_api="blas")  # type: ignore[no-any-return]
+
+
+class _CompilingTold:
+    """Says once, on a terminal, why the first step takes so long."""
+
+    def __init__(self) -> None:
+        self.said = not sys.stderr.isatty()
+
+    def __call__(self, folder: str) -> None:
+        if not self.said:
+            self.said = True
+            kept = f"once; they are cached in {folder}" if folder else "there is no place to cache"
+            sys.stderr.write(f"\r\033[Kcompiling kernels ({kept})\n")  # over a progress bar
 
 
 def _one_line(error: Exception) -> str:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from tinygrad_cnn.bench import machine, remedies
+from tinygrad_cnn.bench import machine, probe, remedies
 from tinygrad_cnn.bench.machine import Machine
 from tinygrad_cnn.bench.probe import SIDE
 from tinygrad_cnn.bench.remedies import Outcome, Verdict
@@ -115,6 +115,7 @@ def _tried(rounds: int) -> Verdict:
     if rounds < 1:
         raise ConfigError(f"rounds: a whole number from 1 up; got {rounds}")
     candidates = remedies.candidates()
+    probe.prepare()
     bar = require("tqdm", "train").tqdm(
         total=rounds * (len(candidates) + 1),
         bar_format="trying {bar} {n_fmt}/{total_fmt} {elapsed}",

@@ -15,10 +15,27 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
+from numba.core import event
 
+from tinygrad_cnn.kernels.compiling import announce
 from tinygrad_cnn.kernels.geometry import Array, Ints
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Announcer(event.Listener):
+    """Numba compiles something; what it finds in its cache, it does not mention."""
+
+    def on_start(self, event: Any) -> None:
+        dispatcher = event.data["dispatcher"]
+        if dispatcher.py_func.__module__.startswith(__package__):
+            announce(dispatcher.stats.cache_path or "")
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+cast(Any, event).register("numba:compile", _Announcer())  # it has no types
 
 
 def jit(function: F) -> F:
