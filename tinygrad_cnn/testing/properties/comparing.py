@@ -17,18 +17,18 @@ from tinygrad_cnn.testing.blame import blaming, mismatch
 from tinygrad_cnn.testing.properties.registry import HOLDS
 from tinygrad_cnn.testing.report import GradientMismatch, Outcome
 from tinygrad_cnn.testing.rounding import OPERATIONS, eps_of, grain, largest, measured
-from tinygrad_cnn.testing.subject import REFUSALS, Subject
+from tinygrad_cnn.testing.subject import REFUSALS, Pull, Subject
 
 __tracebackhide__ = True  # in pytest: a failure shows the functions of users, not the kit's
 
 T = TypeVar("T")
 
 
-def pull_twice(subject: Subject, xs: Arrays, vs: Arrays) -> Arrays:
-    """The gradient of <J^T g, v> with respect to x and g: H v and J v."""
+def pull_twice(subject: Subject, xs: Arrays) -> Pull:
+    """v -> the gradient of <J^T g, v> with respect to x and g: H v and J v."""
     derivative = subject.derivative
     gs = derivative.xs[len(xs) :]
-    return derivative.pullback([*xs, *gs])(list(vs))
+    return derivative.pullback([*xs, *gs])
 
 
 def inner(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:

@@ -55,7 +55,7 @@ def adjointness(subject: Subject) -> Outcome:
 
     def sides(values: Arrays) -> tuple[float, float, float]:
         xs, vs, g = values[:n], values[n:-1], values[-1]
-        tangent, G = pull_twice(subject, xs, vs)[n:], subject.gradient(xs, g)
+        tangent, G = pull_twice(subject, xs)(vs)[n:], subject.gradient(xs, g)
         return inner(G, vs), inner([g], [flat(tangent)]), terms_of(G, vs)
 
     return must_be_one_number(
@@ -78,7 +78,8 @@ def symmetry(subject: Subject) -> Outcome:
 
     def sides(values: Arrays) -> tuple[float, float, float]:
         xs, vs, ws = values[:n], values[n : 2 * n], values[2 * n :]
-        Hv, Hw = pull_twice(subject, xs, vs)[:n], pull_twice(subject, xs, ws)[:n]
+        pull = pull_twice(subject, xs)
+        Hv, Hw = pull(vs)[:n], pull(ws)[:n]
         return inner(Hv, ws), inner(Hw, vs), terms_of(Hv, ws) + terms_of(Hw, vs)
 
     return must_be_one_number(
