@@ -211,6 +211,17 @@ def test_squared_lines_change_nothing(spacing: int, darkness: float) -> None:
     assert np.abs(found(shade * (1 - lines) * on_paper(ink)) - found(on_paper(ink))).mean() < 3
 
 
+def test_a_table_beside_squared_paper_does_not_hide_the_digit() -> None:
+    lines = np.zeros((400, 400))
+    for offset in (7, 8, 9):
+        lines[offset::50] = lines[:, offset::50] = 0.4
+    shade = 1 - 0.3 * np.arange(400) / 400
+    ink = np.kron(stroke(), np.ones((4, 4)))
+    photo = shade * (1 - lines) * on_paper(ink, 0.8)
+    photo[:, :30] = 0.4 + 0.05 * np.sin(np.arange(400) / 4)[:, None]  # wood, lighter than the lines
+    assert np.abs(found(photo) - found(on_paper(ink))).mean() < 3
+
+
 @pytest.mark.parametrize("spacing", [30, 70, 110])
 def test_squared_paper_without_a_digit_holds_none(spacing: int) -> None:
     lines = np.zeros((400, 400))

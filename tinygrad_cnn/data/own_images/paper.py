@@ -18,12 +18,22 @@ WIDEST = 0.2  # of the longer side: no stroke is wider
 LARGE = 200  # pixels: a picture from which a camera's noise has to be smoothed away
 
 
+class Levels(NamedTuple):
+    """The contrast of ink, and of squared lines."""
+
+    ink: float
+    lines: float
+
+
 class Ink(NamedTuple):
-    """Contrast (H, W), 0 for paper to 1 for black, and what it is for ink and for squared lines."""
+    """Contrast (H, W), 0 for paper to 1 for black, and two estimates of what it is for what.
+
+    They read the lines from the two sides of the picture that are lightest: over the others the
+    digit may run, or more writing. Over the lightest one there may be no lines, but the table.
+    """
 
     contrast: Grey
-    level: float
-    lines: float
+    levels: tuple[Levels, Levels]
 
 
 def ink_on_paper(rgb: Grey) -> Ink:
@@ -40,10 +50,11 @@ def ink_on_paper(rgb: Grey) -> Ink:
     greys = [brightness]
     if np.ptp(rgb, axis=2).max() > 0.02:
         greys += [rgb[:, :, c] for c in range(3)]
-    best = max((_levels(evenly_lit(grey)) for grey in greys), key=lambda ink: ink.level - ink.lines)
-    if best.level < FAINTEST:
+    best = max(map(_levels, map(evenly_lit, greys)), key=_clearness)
+    level = best.levels[0].ink
+    if level < FAINTEST:
         raise DataError(
-            f"no digit found: the picture is of one shade (contrast {best.level:.0%}); "
+            f"no digit found: the picture is of one shade (contrast {level:.0%}); "
             "write with a darker pen, or crop to the digit"
         )
     return best
@@ -109,8 +120,16 @@ def _levels(contrast: Grey) -> Ink:
     smooth = ndimage.gaussian_filter(contrast, 0.7) if max(contrast.shape) > LARGE else contrast
     f = max(2, round(FRAME * max(contrast.shape)))
     frame: list[Any] = [smooth[:f], smooth[-f:], smooth[:, :f], smooth[:, -f:]]
-    lines = min(float(np.percentile(part, 98)) for part in frame)
-    level = float(np.percentile(smooth, 99.9))
+    lightest, second, *_ = sorted(float(np.percentile(part, 98)) for part in frame)
+    return Ink(smooth, (_of_ink(smooth, lightest), _of_ink(smooth, second)))
+
+
+def _of_ink(contrast: Grey, lines: float) -> Levels:
+    level = float(np.percentile(contrast, 99.9))
     for _ in range(2):  # the darkest pixels are where ink crosses a line; most of the ink is not
-        level = float(np.median(smooth[smooth >= min((lines + level) / 2, level)]))
-    return Ink(smooth, level, min(lines, 0.8 * level))  # a digit that fills its picture: no lines
+        level = float(np.median(contrast[contrast >= min((lines + level) / 2, level)]))
+    return Levels(level, min(lines, 0.8 * level))  # a digit that fills its picture: no lines
+
+
+def _clearness(ink: Ink) -> float:
+    return ink.levels[0].ink - ink.levels[0].lines

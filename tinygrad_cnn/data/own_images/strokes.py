@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn.data.own_images.paper import Ink
+from tinygrad_cnn.data.own_images.paper import Grey, Ink, Levels
 from tinygrad_cnn.errors import DataError, require
 
 Mask = NDArray[np.bool_]
@@ -28,22 +28,36 @@ def digit_mask(ink: Ink) -> Mask:
 
     Raises DataError where this part runs out of the picture on all sides: squared lines, no digit.
     """
+    for levels in ink.levels:
+        parts, amounts = _parts(ink.contrast, levels)
+        cut_off = np.zeros(len(amounts), bool)
+        cut_off[_around(parts)] = True
+        main = int(np.where(cut_off, amounts / CUT_OFF, amounts).argmax())
+        if _crossings(parts == main) <= CROSSINGS:
+            return _with_neighbours(parts, amounts, cut_off, main)
+    raise DataError(
+        "no digit found: there are only lines across the picture; write with a darker or "
+        "thicker pen, or crop to the digit"
+    )
+
+
+def _parts(contrast: Grey, levels: Levels) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(H, W), the connected part that each pixel belongs to, 0 for paper; and the ink of each."""
     ndimage = require("scipy.ndimage", "train")
-    threshold = max(0.4 * ink.level, ink.lines + 0.3 * (ink.level - ink.lines))
-    parts, count = ndimage.label(ink.contrast >= threshold, EIGHT)
-    surely_ink = ink.contrast >= (threshold + ink.level) / 2  # of lines and shadows, little is
-    amounts = np.bincount(parts[surely_ink], minlength=count + 1)
-    cut_off = np.zeros(count + 1, bool)
-    cut_off[_around(parts)] = True
-    main = int(np.where(cut_off, amounts / CUT_OFF, amounts).argmax())
-    if _crossings(parts == main) > CROSSINGS:
-        raise DataError(
-            "no digit found: there are only lines across the picture; write with a darker or "
-            "thicker pen, or crop to the digit"
-        )
+    threshold = max(0.4 * levels.ink, levels.lines + 0.3 * (levels.ink - levels.lines))
+    parts, count = ndimage.label(contrast >= threshold, EIGHT)
+    surely_ink = contrast >= (threshold + levels.ink) / 2  # of lines and shadows, little is
+    return parts, np.bincount(parts[surely_ink], minlength=count + 1)
+
+
+def _with_neighbours(
+    parts: NDArray[np.intp], amounts: NDArray[np.intp], cut_off: Mask, main: int
+) -> Mask:
+    """The main part and those that are large and near enough to belong to it."""
+    ndimage = require("scipy.ndimage", "train")
     away = ndimage.distance_transform_edt(parts != main)
     size = max(np.ptp(np.nonzero(parts == main), axis=1) + 1)
-    nearest = np.asarray(ndimage.minimum(away, parts, range(count + 1))) / size
+    nearest = np.asarray(ndimage.minimum(away, parts, range(len(amounts)))) / size
     near = nearest <= np.where(cut_off, NEAREST_CUT_OFF, NEAREST)
     kept = near & (amounts >= SMALLEST * amounts[main])
     kept[0] = False  # 0 is paper
