@@ -18,6 +18,11 @@ examples:
   tinygrad-cnn list
   tinygrad-cnn list digits-gap
 """
+MEASURED_ON = {
+    "mnist": "MNIST",
+    "fashion-mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10, its images recompressed as JPEG",
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +51,7 @@ def table() -> str:
 
 def describe(recipe: Recipe) -> str:
     """Everything about one recipe."""
-    reached = ", ".join(f"{share:.2%} on {name}" for name, share in recipe.expected.items())
+    reached = "; ".join(f"{p:.2%} on {MEASURED_ON[name]}" for name, p in recipe.expected.items())
     facts = [
         ("network", recipe.summary),
         ("source", recipe.source or "this package"),
