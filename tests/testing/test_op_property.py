@@ -51,7 +51,7 @@ def test_a_wrong_op_fails_and_the_smallest_case_is_shown() -> None:
 
 def failure_of(inputs: Any, body: Any, **options: Any) -> Failure:
     with pytest.raises(GradientMismatch) as caught:
-        op_property(inputs=inputs, examples=50, **options)(body)()
+        op_property(inputs=inputs, examples=50, order=1, **options)(body)()
     return caught.value.failure
 
 
@@ -183,7 +183,7 @@ def test_a_fixture_is_refused_with_advice() -> None:
 
 
 def test_where_hardly_a_case_can_be_judged_the_reason_is_told() -> None:
-    @op_property(inputs=st.arrays((3,)).map(np.zeros_like))
+    @op_property(inputs=st.arrays((1,)).map(np.zeros_like), order=1)
     def check(x: Any) -> Any:
         return tg.relu(x)
 
