@@ -303,6 +303,29 @@ def test_saved_arrays_are_released_while_the_sweep_runs() -> None:
     assert alive_at == {"sum": True, "exp": True, "sin": False}
 
 
+@pytest.mark.parametrize("kind", ["vjp", "vjp_each", "vjp_joint"])
+def test_nor_does_the_sweep_itself_hold_the_arrays_of_a_node_that_it_has_passed(kind: str) -> None:
+    alive: list[bool] = []
+
+    def slope(g: np.ndarray) -> np.ndarray:
+        alive.append(saved() is not None)
+        return g * 2.0
+
+    rules: dict[str, Callable[..., Any]] = {
+        "vjp": lambda g, _y, _x: slope(g),
+        "vjp_each": lambda _i, g, _y, _x: slope(g),
+        "vjp_joint": lambda g, _y, _x: (slope(g),),
+    }
+    double = Op(lambda x, /: x * 2.0, name="double")
+    getattr(double, kind)(rules[kind])
+    b = tg.exp(double(leaf(np.ones(4))))
+    saved = weakref.ref(b.data)  # exp keeps its output
+    loss = tg.sum(b)
+    del b
+    loss.backward()
+    assert alive == [False]
+
+
 @pytest.fixture
 def no_collector() -> Iterator[None]:
     gc.collect()

@@ -482,3 +482,16 @@ def test_an_observer_sees_every_op_forward_and_backward_and_only_while_it_is_act
         y.backward()
     assert seen[2] == "<sin"
     assert "+cos" in seen
+
+
+def test_the_gradients_that_an_observer_keeps_stay_as_they_were() -> None:
+    kept: list[list[Any]] = []
+
+    class Watch(Observer):
+        def after_backward(self, node: Node, gradients: list[Any]) -> None:
+            kept.append(gradients)
+
+    x, y = leaf(2.0), leaf(3.0)
+    with observe(Watch()):
+        (x * y).backward()
+    assert kept == [[3.0, 2.0]]

@@ -23,8 +23,12 @@ from tinygrad_cnn.core.registry import functions
 from tinygrad_cnn.core.tensor import Tensor, another_name, wrap
 from tinygrad_cnn.errors import DTypeError, FreedGraphError, ShapeError
 
-Pending = dict[int, list[Any]]
-"""seq -> [node, the gradient so far, whether the sweep owns it and may add to it in place]"""
+Entry = tuple[Any, Any, bool]
+"""(node, the gradient so far, whether the sweep owns it and may add to it in place)"""
+Pending = dict[int, Entry]
+"""By the nodes' numbers, what has arrived for them."""
+Ways = dict[int, list[Node | None]]
+"""By the number of a node that leads to a wanted one: its parents, None for those that do not"""
 Pull = Callable[[Node, Any, Any], list[Any]]
 """(node, its gradient, the parents that need one) -> the gradients of the inputs"""
 
@@ -94,26 +98,24 @@ def _sweep(
             continue
         seed = _seed(tensor, gradient, create_graph)
         if node.seq in pending:
-            _add(pending[node.seq], seed)
+            pending[node.seq] = _add(pending[node.seq], seed)
         else:
-            pending[node.seq] = [node, seed, False]
-    useful = None if wanted is None else _leading_to(wanted, [p[0] for p in pending.values()])
-    if useful is not None and wanted is not None and partial:
-        useful -= wanted
+            pending[node.seq] = node, seed, False
+    ways = None if wanted is None else _ways_to(wanted, [p[0] for p in pending.values()], partial)
     state = STATE.get()
     token = STATE.set(State(create_graph, state.scope, state.observers))
     try:
         # 0/0 and overflow in a gradient are data, as in the forward: detect_anomaly() tells
         with np.errstate(all="ignore"):
-            return _descend(pending, wanted, useful, retain_graph, create_graph)
+            return _descend(pending, wanted or set(), ways, retain_graph, create_graph)
     finally:
         STATE.reset(token)
 
 
 def _descend(
     pending: Pending,
-    wanted: set[int] | None,
-    useful: set[int] | None,
+    wanted: set[int],
+    ways: Ways | None,
     retain_graph: bool,
     create_graph: bool,
 ) -> list[tuple[Any, Any, bool]]:
@@ -130,43 +132,56 @@ def _descend(
         node, g, owned = pending.pop(seq)
         if node.hooks is not None:
             g, owned = _call_hooks(node, g), False
-        if node.op is None or wanted is not None:
-            if wanted is None or seq in wanted:
+        op = node.op
+        parents = node.parents if ways is None else ways.get(seq)
+        if not parents or ways is not None:
+            if ways is None or seq in wanted:  # a leaf, where all are asked for, or one asked for
                 # With a graph, a Tensor of its own: g may be on its way to others, too.
                 done.append((node, copy(g) if isinstance(g, Tensor) else g, owned))
-            if node.op is None or useful is None or seq not in useful:
+            if not parents:
                 continue
-        if node.op is PICK:
-            _gather(pending, heap, node, g)
-            continue
         if node.args is None:
             raise FreedGraphError(
-                f"backward: the arrays saved by {node.op.name} were released by an earlier "
+                f"backward: the arrays saved by {op.name} were released by an earlier "
                 f"backward(); call the first one with retain_graph=True, or compute the loss again"
             )
-        parents = node.parents
-        if useful is not None and wanted is not None:
-            parents = [p if p and (p.seq in useful or p.seq in wanted) else None for p in parents]
-        gradients = pull(node, g, parents)
+        if op.one_by_one and pull is _pull_arrays:
+            gradients, vjps = None, op.vjps
+            call = (g, node if node.output is None else node.output, *node.args)
+            static = node.static if node.residual is None else {**node.static, **node.residual}
+        elif op is PICK:
+            _gather(pending, heap, node, g)
+            continue
+        else:
+            gradients = pull(node, g, parents)
         for i, parent in enumerate(parents):
-            gradient = gradients[i]
-            if parent is None or gradient is None:
+            if parent is None:
                 continue
+            if gradients is not None:
+                gradient, gradients[i] = gradients[i], None  # held by none but us: see _alone
+            elif (vjp := vjps[i]) is None:
+                continue
+            else:
+                gradient = vjp(*call, **static) if static else vjp(*call)
             if (
                 type(gradient) is not ndarray
                 or gradient.shape != parent.shape
-                or gradient.dtype != parent.dtype
+                or gradient.dtype is not parent.dtype
             ):
-                gradient = gradients[i] = _fit(gradient, parent, node.op)
-            entry = pending.get(parent.seq)
-            if entry is not None:
-                _add(entry, gradient)
-                continue
-            owned = parent.op is None and _alone(gradients, i)  # only leaves repay the check
-            pending[parent.seq] = [parent, gradient, owned]
-            heappush(heap, -parent.seq)
+                if gradient is None:
+                    continue
+                gradient = _fit(gradient, parent, op)
+            seq = parent.seq
+            entry = pending.get(seq)
+            if entry is None:
+                owned = parent.op is None and _alone(gradient)  # only leaves repay the check
+                pending[seq] = parent, gradient, owned
+                heappush(heap, -seq)
+            else:
+                pending[seq] = _add(entry, gradient)
         if release:
             node.args = node.output = node.residual = None
+            call = ()  # the sweep holds nothing of a node that it has passed
     return done
 
 
@@ -180,7 +195,7 @@ def _observed(pull: Pull) -> Pull:
         gradients = pull(node, g, parents)
         for observer in observers:
             observer.after_backward(node, gradients)
-        return gradients
+        return [*gradients]  # the sweep empties the list; the observers' stays as it is
 
     return pull_observed
 
@@ -251,18 +266,19 @@ def _pull_reference(node: Node, g: Any, parents: Any, create_graph: bool) -> lis
     return gradients
 
 
-def _add(entry: list[Any], g: Any) -> None:
-    """Add `g` to what a node has received.
+def _add(entry: Entry, g: Any) -> Entry:
+    """What a node has received, with `g` added.
 
     An array that the sweep does not own (an upstream gradient passed on, a saved array) is never
     written to: the first sum of two makes a new array, the next ones add to that in place.
     """
-    if isinstance(entry[1], Tensor) or isinstance(g, Tensor):
-        entry[1] = functions.add(entry[1], g)
-    elif entry[2]:
-        np.add(entry[1], g, out=entry[1])
-    else:
-        entry[1:] = np.asarray(np.add(entry[1], g)), True
+    node, old, owned = entry
+    if owned and type(g) is ndarray:
+        np.add(old, g, old)
+        return entry
+    if isinstance(old, Tensor) or isinstance(g, Tensor):
+        return node, functions.add(old, g), False
+    return node, np.asarray(np.add(old, g)), True
 
 
 def _gather(pending: Pending, heap: list[int], pick: Node, g: Any) -> None:
@@ -270,7 +286,7 @@ def _gather(pending: Pending, heap: list[int], pick: Node, g: Any) -> None:
     node = pick.parents[0]
     entry = pending.get(node.seq)
     if entry is None:
-        entry = pending[node.seq] = [node, [None] * len(node.shape), False]
+        entry = pending[node.seq] = node, [None] * len(node.shape), False
         heappush(heap, -node.seq)
     index = pick.static["index"]
     parts = entry[1]
@@ -302,17 +318,17 @@ def _fit(g: Any, node: Node, op: Any) -> Any:
     return g
 
 
-def _alone(arrays: list[Any], i: int) -> bool:
-    """Whether only this list, and a variable of the sweep, hold array i: it may be added to.
+def _alone(array: Any) -> bool:
+    """Whether nobody but a variable of the sweep holds the array: it may be added to.
 
     Whoever else could read it (the graph that saved it, the place where the same gradient also
     goes, a VJP that returns a constant of its own) holds a reference to it or to its base.
     """
     return (
-        type(arrays[i]) is np.ndarray
-        and getrefcount(arrays[i]) <= _ONE_HOLDER + 1
-        and (arrays[i].base is None or getrefcount(arrays[i].base) <= _ONE_HOLDER)
-        and bool(arrays[i].flags.writeable)
+        type(array) is ndarray
+        and getrefcount(array) <= _ONE_HOLDER + 1  # our caller and we
+        and (array.base is None or getrefcount(array.base) <= _ONE_HOLDER)
+        and bool(array.flags.writeable)
     )
 
 
@@ -367,8 +383,8 @@ def _deliver(leaf: Leaf, g: Any, owned: bool) -> None:
         leaf.grad = wrap(np.asarray(leaf.grad.data + g), None)
 
 
-def _leading_to(wanted: set[int], roots: Sequence[Node]) -> set[int]:
-    """Sequence numbers of the nodes below `roots` through which a wanted node is reached."""
+def _ways_to(wanted: set[int], roots: Sequence[Node], partial: bool) -> Ways:
+    """The nodes below `roots` through which a wanted one is reached; `partial`: by no other one."""
     oldest = min(wanted, default=0)
     seen: dict[int, Node] = {}
     stack = list(roots)
@@ -378,8 +394,10 @@ def _leading_to(wanted: set[int], roots: Sequence[Node]) -> set[int]:
             continue
         seen[node.seq] = node
         stack.extend(p for p in node.parents if p is not None)
-    useful: set[int] = set()
+    ways: Ways = {}
     for seq in sorted(seen):
-        if any(p is not None and (p.seq in useful or p.seq in wanted) for p in seen[seq].parents):
-            useful.add(seq)
-    return useful
+        ends = seen[seq].parents
+        leads = [p if p and (p.seq in wanted or p.seq in ways) else None for p in ends]
+        if any(leads):
+            ways[seq] = leads
+    return {seq: leads for seq, leads in ways.items() if not (partial and seq in wanted)}

@@ -58,6 +58,7 @@ class State:
 
 
 STATE: ContextVar[State] = ContextVar("tinygrad_cnn_state", default=State())  # noqa: B039
+current_state = STATE.get  # bound once: every op calls it
 _DEFAULT_DTYPE: ContextVar[np.dtype[Any]] = ContextVar(
     "tinygrad_cnn_default_dtype", default=np.dtype(np.float32)
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -67,7 +67,19 @@ class Node:
         "static",
     )
 
-    def __init__(
+    seq: int
+    op: Op | None
+    parents: Any
+    args: Any
+    static: dict[str, Any]
+    output: Any
+    residual: dict[str, Any] | None
+    shape: Any
+    dtype: Any
+    scope: object
+    hooks: list[Any] | None
+
+    def of(
         self,
         op: Op | None,
         parents: Any,
@@ -78,7 +90,8 @@ class Node:
         shape: Any,
         dtype: Any,
         scope: object,
-    ) -> None:
+    ) -> Self:
+        """This node, filled in; `__init__`, which Python calls by way of C, takes twice as long."""
         self.seq = next_number()
         self.op = op
         self.parents = parents
@@ -89,7 +102,8 @@ class Node:
         self.shape = shape
         self.dtype = dtype
         self.scope = scope
-        self.hooks: list[Any] | None = None
+        self.hooks = None
+        return self
 
     @property
     def ndim(self) -> int:
@@ -124,6 +138,6 @@ class Leaf(Node):
     __slots__ = ("grad", "used")
 
     def __init__(self, shape: Shape, dtype: np.dtype[Any]) -> None:
-        super().__init__(None, (), (), {}, None, None, shape, dtype, None)
+        self.of(None, (), (), {}, None, None, shape, dtype, None)
         self.grad: Any = None
         self.used = NEW

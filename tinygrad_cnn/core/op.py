@@ -23,7 +23,7 @@ import numpy as np
 from numpy import ndarray
 
 from tinygrad_cnn.core.arguments import MISTAKES, array_argument, explain, signature
-from tinygrad_cnn.core.modes import STATE, State
+from tinygrad_cnn.core.modes import State, current_state
 from tinygrad_cnn.core.node import Node, Spec
 from tinygrad_cnn.core.tensor import Tensor, wrap
 from tinygrad_cnn.errors import DTypeError, NotDifferentiableError, TinygradError
@@ -69,6 +69,7 @@ class Op:
         self.keywords, self.defaults = parameters.keywords, parameters.defaults
         self.vjps: tuple[VJP | None, ...] = ()
         self.vjp_kind = ""  # "per input", "each", "joint" or "" where there is none
+        self.one_by_one = False  # whether each of the VJPs takes one gradient to one input
         self._unread: dict[int, tuple[tuple[int, ...], bool]] = {}
 
     # -- declaring gradients ------------------------------------------------------------------
@@ -99,6 +100,7 @@ class Op:
     def _declare(self, kind: str, vjps: tuple[VJP | None, ...]) -> Op:
         self.vjp_kind = kind
         self.vjps = vjps
+        self.one_by_one = kind == "per input" and self.outputs == 1
         self._unread.clear()
         return self
 
@@ -107,38 +109,55 @@ class Op:
     def __call__(self, *args: Any, **static: Any) -> Any:
         """The output: a Tensor where an input is one, otherwise an array."""
         if static or len(args) != self.arity:
-            args, static = self._bind(args, static)
-        else:
-            static = self.defaults
-        arrays = True
-        for a in args:
-            if isinstance(a, Tensor):
-                return self._record(args, static)
-            if type(a) is not ndarray:
-                arrays = False
-        y = self._run(args if arrays else self._as_arrays(args), static, STATE.get())
-        return y if not self.residuals else self._split(y)[0]
+            return self.apply(*self._bind(args, static))
+        return self.apply(args)
 
-    def _record(self, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    def apply(self, args: tuple[Any, ...], static: dict[str, Any] | None = None) -> Any:
+        """The op of inputs in their places, with complete keywords: run it, and record it.
+
+        The operators come in here. Of a small op this is most of the cost, so it is one stretch
+        that calls nothing it can do without.
+        """
+        if static is None:
+            static = self.defaults
         values: list[Any] = []
         parents: list[Node | None] = []
-        needs, bit = 0, 1  # a bit for each input that requires a gradient
+        key = 1  # and behind this 1 a bit for each input: whether it requires a gradient
+        needed, tensors, arrays = False, False, True
         for a in args:
-            if isinstance(a, Tensor):
+            parent, kind = None, type(a)
+            if kind is Tensor or (kind is not ndarray and isinstance(a, Tensor)):
+                tensors, parent = True, a._node
                 values.append(a._data)
-                parent = a._node
-                parents.append(parent)
-                if parent is not None:
-                    needs |= bit
+            elif kind is ndarray:
+                values.append(a)
             else:
-                values.append(a if type(a) in _AS_IS else self._as_array(a, len(values)))
-                parents.append(None)
-            bit += bit
-        state = STATE.get()
-        y = self._run(values, static, state)
+                arrays = False
+                values.append(a if kind in _AS_IS else self._as_array(a, len(values)))
+            parents.append(parent)
+            key += key
+            if parent is not None:
+                key += 1
+                needed = True
+        if not tensors and not arrays:
+            values = self._as_arrays(args)
+
+        state = current_state()
+        try:
+            if state.observers:
+                y = self._run_observed(list(values), static, state)
+            else:
+                y = self.forward(*values, **static) if static else self.forward(*values)
+        except TinygradError:
+            raise
+        except MISTAKES as error:
+            raise self._explained(error, values, static) from error
         residual = None
         if self.residuals:
             y, residual = self._split(y)
+        if not tensors:
+            return y
+
         if self.outputs > 1:
             y = tuple(np.asarray(part) for part in y)
             shape, dtype = tuple(part.shape for part in y), tuple(part.dtype for part in y)
@@ -147,33 +166,28 @@ class Op:
                 y = np.asarray(y)  # NumPy returns scalars for zero dimensions
             shape, dtype = y.shape, y.dtype
             if dtype.kind not in "fc":
-                needs = 0
+                needed = False
         node = None
-        if needs and state.grad and self.differentiable:
-            # With a bit above all others: concat of one array keeps what concat of two may not.
-            key = needs | bit
+        if needed and state.grad and self.differentiable:
             unread, output_read = self._unread.get(key) or self._find_unread(key)
             for i in unread:
                 values[i] = parents[i] or _spec(values[i])
             kept = y if output_read else None
-            node = Node(self, parents, values, static, kept, residual, shape, dtype, state.scope)
+            node = Node().of(
+                self, parents, values, static, kept, residual, shape, dtype, state.scope
+            )
             if state.observers:
                 for observer in state.observers:
                     observer.recorded(node)
         return wrap(y, node) if self.outputs == 1 else _each_output(y, node)
 
-    def _run(self, values: Sequence[Any], static: dict[str, Any], state: State) -> Any:
-        try:
-            if state.observers:
-                return self._run_observed(list(values), static, state)
-            return self.forward(*values, **static) if static else self.forward(*values)
-        except TinygradError:
-            raise
-        except MISTAKES as error:
-            arguments = {self._input_name(i): v for i, v in enumerate(values)}
-            usual = self.defaults
-            arguments |= {k: v for k, v in static.items() if usual.get(k, ...) is not v}
-            raise explain(self.forward, self.name, error, arguments) from error
+    def _explained(
+        self, error: Exception, values: Sequence[Any], static: dict[str, Any]
+    ) -> TinygradError:
+        arguments = {self._input_name(i): v for i, v in enumerate(values)}
+        usual = self.defaults
+        arguments |= {k: v for k, v in static.items() if usual.get(k, ...) is not v}
+        return explain(self.forward, self.name, error, arguments)
 
     def _run_observed(self, values: list[Any], static: dict[str, Any], state: State) -> Any:
         for observer in state.observers:
@@ -197,45 +211,44 @@ class Op:
         self, g: Any, y: Any, args: Sequence[Any], parents: Sequence[Any], static: dict[str, Any]
     ) -> list[Any]:
         """The gradients of the inputs, None for each that has no parent."""
+        call = (g, y, *args)
         if self.vjp_kind == "per input":
-            out: list[Any] = []
-            for parent, vjp in zip(parents, self.vjps):  # noqa: B905 (strict costs; equal by _bind)
-                if parent is None or vjp is None:
-                    out.append(None)
-                else:
-                    out.append(vjp(g, y, *args, **static) if static else vjp(g, y, *args))
-            return out
-        if self.vjp_kind == "joint":
-            gradients = list(self.vjps[0](g, y, *args, **static))  # type: ignore[misc]
-            if len(gradients) != len(args):
-                raise TypeError(
-                    f"{self.name}: its joint VJP returned {len(gradients)} gradients for "
-                    f"{len(args)} inputs; return one for each, None where there is none"
-                )
-            return gradients
+            return [
+                None if parent is None or vjp is None else vjp(*call, **static)
+                for parent, vjp in zip(parents, self.vjps, strict=True)
+            ]
         (vjp,) = self.vjps
         assert vjp is not None
+        if self.vjp_kind == "joint":
+            gradients = list(vjp(*call, **static))
+            if len(gradients) != len(parents):
+                raise TypeError(
+                    f"{self.name}: its joint VJP returned {len(gradients)} gradients for "
+                    f"{len(parents)} inputs; return one for each, None where there is none"
+                )
+            return gradients
         return [
-            None if parent is None else vjp(i, g, y, *args, **static)
-            for i, parent in enumerate(parents)
+            None if parent is None else vjp(i, *call, **static) for i, parent in enumerate(parents)
         ]
 
     def _find_unread(self, key: int) -> tuple[tuple[int, ...], bool]:
         """(the inputs that no needed gradient reads, whether one reads the output), remembered.
 
-        Bit i of the key tells that input i needs a gradient; its highest one stands above them all.
+        The bits of the key, behind its first, tell which inputs need a gradient.
         """
         n = key.bit_length() - 1
-        reads = self._reads_of(key, n)
+        needs = [key >> (n - 1 - i) & 1 for i in range(n)]
+        reads = self._reads_of(needs)
         unread = tuple(i for i in range(n) if not any(inputs[i] for inputs, _ in reads))
         self._unread[key] = unread, any(output for _, output in reads)
         return self._unread[key]
 
-    def _reads_of(self, key: int, n: int) -> list[tuple[list[bool], bool]]:
+    def _reads_of(self, needs: list[int]) -> list[tuple[list[bool], bool]]:
+        n = len(needs)
         # A higher order runs the reference again: on every input, and with an output of its own.
         reference = [] if self.reference is None else [([True] * n, False)]
         if self.vjp_kind == "per input":
-            own = [_reads(vjp, n) for i, vjp in enumerate(self.vjps) if vjp and key >> i & 1]
+            own = [_reads(v, n) for v, need in zip(self.vjps, needs, strict=True) if v and need]
         elif self.vjp_kind:
             (vjp,) = self.vjps
             assert vjp is not None
@@ -317,8 +330,12 @@ class Op:
         return f"<op {self.signature}>"
 
 
+_tuple: Any = tuple.__new__
+
+
 def _spec(value: Any) -> Any:
-    return Spec(value.shape, value.dtype) if isinstance(value, np.ndarray) else value
+    # By way of tuple, past the __new__ of the named one, which is written in Python.
+    return _tuple(Spec, (value.shape, value.dtype)) if isinstance(value, ndarray) else value
 
 
 class _Parameters:
@@ -412,7 +429,7 @@ PICK = Op(lambda ys, /, *, index: ys[index], name="pick")
 def pick(node: Node, index: int, y: Any) -> Node:
     """The node of output `index`, the array `y`, of an op with several."""
     scope = node.scope
-    return Node(PICK, [node], [node], {"index": index}, None, None, y.shape, y.dtype, scope)
+    return Node().of(PICK, [node], [node], {"index": index}, None, None, y.shape, y.dtype, scope)
 
 
 def _each_output(ys: Sequence[Any], node: Node | None) -> tuple[Tensor, ...]:

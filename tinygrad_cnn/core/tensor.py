@@ -32,9 +32,12 @@ def check_device(device: Any, name: str) -> None:
         raise ConfigError(f'{name}: arrays are on the device "cpu", got device={device!r}')
 
 
+_new: Any = object.__new__
+
+
 def wrap(data: Any, node: Node | None) -> Tensor:
     """A Tensor around an array as it is: no copy, no checks."""
-    tensor: Tensor = Tensor.__new__(Tensor)
+    tensor: Tensor = _new(Tensor)
     tensor._data = data
     tensor._node = node
     return tensor
@@ -400,112 +403,112 @@ class Tensor:
     # -- operators ----------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> Tensor:
-        return f.add(self, other)
+        return f.add.apply((self, other))
 
     def __radd__(self, other: Any) -> Tensor:
-        return f.add(other, self)
+        return f.add.apply((other, self))
 
     def __sub__(self, other: Any) -> Tensor:
-        return f.subtract(self, other)
+        return f.subtract.apply((self, other))
 
     def __rsub__(self, other: Any) -> Tensor:
-        return f.subtract(other, self)
+        return f.subtract.apply((other, self))
 
     def __mul__(self, other: Any) -> Tensor:
-        return f.multiply(self, other)
+        return f.multiply.apply((self, other))
 
     def __rmul__(self, other: Any) -> Tensor:
-        return f.multiply(other, self)
+        return f.multiply.apply((other, self))
 
     def __truediv__(self, other: Any) -> Tensor:
-        return f.divide(self, other)
+        return f.divide.apply((self, other))
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return f.divide(other, self)
+        return f.divide.apply((other, self))
 
     def __floordiv__(self, other: Any) -> Tensor:
-        return f.floor_divide(self, other)
+        return f.floor_divide.apply((self, other))
 
     def __rfloordiv__(self, other: Any) -> Tensor:
-        return f.floor_divide(other, self)
+        return f.floor_divide.apply((other, self))
 
     def __mod__(self, other: Any) -> Tensor:
-        return f.remainder(self, other)
+        return f.remainder.apply((self, other))
 
     def __rmod__(self, other: Any) -> Tensor:
-        return f.remainder(other, self)
+        return f.remainder.apply((other, self))
 
     def __pow__(self, other: Any) -> Tensor:
-        return f.pow(self, other)
+        return f.pow.apply((self, other))
 
     def __rpow__(self, other: Any) -> Tensor:
-        return f.pow(other, self)
+        return f.pow.apply((other, self))
 
     def __matmul__(self, other: Any) -> Tensor:
-        return f.matmul(self, other)
+        return f.matmul.apply((self, other))
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        return f.matmul(other, self)
+        return f.matmul.apply((other, self))
 
     def __neg__(self) -> Tensor:
-        return f.negative(self)
+        return f.negative.apply((self,))
 
     def __pos__(self) -> Tensor:
-        return f.positive(self)
+        return f.positive.apply((self,))
 
     def __abs__(self) -> Tensor:
-        return f.abs(self)
+        return f.abs.apply((self,))
 
     def __invert__(self) -> Tensor:
-        return f.bitwise_invert(self)
+        return f.bitwise_invert.apply((self,))
 
     def __and__(self, other: Any) -> Tensor:
-        return f.bitwise_and(self, other)
+        return f.bitwise_and.apply((self, other))
 
     def __rand__(self, other: Any) -> Tensor:
-        return f.bitwise_and(other, self)
+        return f.bitwise_and.apply((other, self))
 
     def __or__(self, other: Any) -> Tensor:
-        return f.bitwise_or(self, other)
+        return f.bitwise_or.apply((self, other))
 
     def __ror__(self, other: Any) -> Tensor:
-        return f.bitwise_or(other, self)
+        return f.bitwise_or.apply((other, self))
 
     def __xor__(self, other: Any) -> Tensor:
-        return f.bitwise_xor(self, other)
+        return f.bitwise_xor.apply((self, other))
 
     def __rxor__(self, other: Any) -> Tensor:
-        return f.bitwise_xor(other, self)
+        return f.bitwise_xor.apply((other, self))
 
     def __lshift__(self, other: Any) -> Tensor:
-        return f.bitwise_left_shift(self, other)
+        return f.bitwise_left_shift.apply((self, other))
 
     def __rlshift__(self, other: Any) -> Tensor:
-        return f.bitwise_left_shift(other, self)
+        return f.bitwise_left_shift.apply((other, self))
 
     def __rshift__(self, other: Any) -> Tensor:
-        return f.bitwise_right_shift(self, other)
+        return f.bitwise_right_shift.apply((self, other))
 
     def __rrshift__(self, other: Any) -> Tensor:
-        return f.bitwise_right_shift(other, self)
+        return f.bitwise_right_shift.apply((other, self))
 
     def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return f.equal(self, other) if isinstance(other, _NUMERIC) else NotImplemented
+        return f.equal.apply((self, other)) if isinstance(other, _NUMERIC) else NotImplemented
 
     def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return f.not_equal(self, other) if isinstance(other, _NUMERIC) else NotImplemented
+        return f.not_equal.apply((self, other)) if isinstance(other, _NUMERIC) else NotImplemented
 
     def __lt__(self, other: Any) -> Tensor:
-        return f.less(self, other)
+        return f.less.apply((self, other))
 
     def __le__(self, other: Any) -> Tensor:
-        return f.less_equal(self, other)
+        return f.less_equal.apply((self, other))
 
     def __gt__(self, other: Any) -> Tensor:
-        return f.greater(self, other)
+        return f.greater.apply((self, other))
 
     def __ge__(self, other: Any) -> Tensor:
-        return f.greater_equal(self, other)
+        return f.greater_equal.apply((self, other))
 
     def __getitem__(self, index: Any) -> Tensor:
         return f.getitem(self, index)
