@@ -212,6 +212,12 @@ def _transform_output(
 
 
 @jit
+def _whole_vectors(numbers: int, x: Array) -> int:
+    """So many, or a few more."""
+    return (numbers + lanes(x) - 1) // lanes(x) * lanes(x)
+
+
+@jit
 def _correlate(
     x: Array,
     U: Array,
@@ -231,7 +237,7 @@ def _correlate(
     C, F = x.shape[1], y.shape[1]
     for start in range(first, last, together):
         samples = min(together, last - start)
-        wide = (samples * tiles[0] * tiles[1] + lanes(x) - 1) // lanes(x) * lanes(x)
+        wide = _whole_vectors(samples * tiles[0] * tiles[1], x)
         lines[: 48 * wide] = 0
         _transform_input(x, start, samples, before, tiles, lines, halfway, V, wide)
         places = np.arange(C) * wide
@@ -264,9 +270,19 @@ def _width(tiles: Ints, together: int) -> int:
     return together * tiles[0] * tiles[1] + VECTOR_BYTES
 
 
+def _buffers(x: Array, filters: int, wide: int) -> tuple[Array, Array, Array, Array]:
+    """For the rows of `wide` tiles, their transform halfway, and the whole one of x and of y."""
+    return (
+        workspace("lines", (48 * wide,), x.dtype),
+        workspace("halfway", (36 * wide,), x.dtype),
+        workspace("V", (36 * _plane(x.shape[1], wide, x),), x.dtype),
+        workspace("M", (36 * _plane(filters, wide, x),), x.dtype),
+    )
+
+
 def correlate(y: Array, x: Array, w: Array, b: Array, where: Where) -> None:
     """y[n,f,i] = b[f] + sum_{c,a} x[n, c, i + a - before] * w[f,c,a], y and x contiguous."""
-    (F, C), tiles = w.shape[:2], _tiles(where)
+    F, tiles = len(w), _tiles(where)
     U, size = _transformed(w)
     together = _samples(tiles, TOGETHER, len(x))
     wide = _width(tiles, together)
@@ -274,14 +290,11 @@ def correlate(y: Array, x: Array, w: Array, b: Array, where: Where) -> None:
     def work(first: int, last: int) -> None:
         _correlate(
             *(x, U, size, b, y, where.before, tiles, together),
-            workspace("lines", (48 * wide,), x.dtype),
-            workspace("halfway", (36 * wide,), x.dtype),
-            workspace("V", (36 * _plane(C, wide, x),), x.dtype),
-            workspace("M", (36 * _plane(F, wide, x),), x.dtype),
+            *_buffers(x, F, wide),
             *(first, last),
         )
 
-    share(work, len(x), y.size * C * 9 // WORK_PER_ACCESS)
+    share(work, len(x), y.size * x.shape[1] * 9 // WORK_PER_ACCESS)
 
 
 @jit
@@ -333,7 +346,7 @@ def _sum_products(
     C, F = x.shape[1], g.shape[1]
     for start in range(first, last, together):
         samples = min(together, last - start)
-        wide = (samples * tiles[0] * tiles[1] + lanes(x) - 1) // lanes(x) * lanes(x)
+        wide = _whole_vectors(samples * tiles[0] * tiles[1], x)
         lines[: 48 * wide] = 0
         _transform_input(x, start, samples, before, tiles, lines, halfway, V, wide)
         lines[: 16 * wide] = 0
@@ -362,10 +375,7 @@ def weight_gradient(x: Array, g: Array, where: Where) -> Array:
         sums = np.zeros(room(36, F, C, x), x.dtype)
         _sum_products(
             *(x, g, where.before, tiles, together),
-            workspace("lines", (48 * wide,), x.dtype),
-            workspace("halfway", (36 * wide,), x.dtype),
-            workspace("V", (36 * _plane(C, wide, x),), x.dtype),
-            workspace("M", (36 * _plane(F, wide, x),), x.dtype),
+            *_buffers(x, F, wide),
             *(sums, first, last),
         )
         return sums
