@@ -74,6 +74,22 @@ def _timed(sides: dict[str, reports.Result], side: str) -> list[str]:
     return [ms, f"{ratio} ({spread})" if spread else ratio]
 
 
+def _mygrad(report: Report) -> str:
+    """The other library that is NumPy alone."""
+    return (
+        reports.to_mygrad(report).replace("blocked", "`blocked`").replace("compiled", "`compiled`")
+        + "."
+    )
+
+
+def _behind(report: Report) -> str:
+    """Where another library is faster than one of our tiers, the worst first."""
+    rows = [["tier", "network", "", "fastest there", "ratio to it"]]
+    for network, what, side, other, ratio in reports.behind(report):
+        rows.append([f"`{reports.short(side)}`", f"`{network}`", what, other, f"{ratio:.2f}"])
+    return _table(rows)
+
+
 def _of(suite: str) -> Callable[[Report], str]:
     """A suite as the terminal shows it."""
     return lambda report: f"```text\n{reports.TABLES[suite](report)}\n```"
@@ -94,6 +110,8 @@ PLACES: dict[str, Callable[[Report], str]] = {
     "plot": _plot,
     "summary": _summary,
     "networks": _networks,
+    "mygrad": _mygrad,
+    "behind": _behind,
     "roofline": _roofline,
     **{name: _of(name) for name in ("convolutions", "overhead", "memory", "growth", "imports")},
 }

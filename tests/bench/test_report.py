@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,24 @@ def test_json_carries_everything(report: Report) -> None:
 def test_the_ratios_are_those_to_pytorch_eager(report: Report) -> None:
     assert reports.ratios(report, "training")["tinygrad_cnn blocked"] == pytest.approx([0.5, 0.5])
     assert reports.against_best(report, "MyGrad", "training") == pytest.approx(2)
+
+
+def test_mygrad_is_set_against_each_of_our_tiers(report: Report) -> None:
+    assert reports.to_mygrad(report).endswith("in steps of ours: 4.0 (4.0-4.0) blocked")
+    alone = replace(report, results=[r for r in report.results if r.side != "MyGrad"])
+    assert reports.to_mygrad(alone) == ""
+
+
+def test_what_is_slower_than_another_library_is_told_worst_first(report: Report) -> None:
+    assert reports.behind(report) == []
+    slow = {("default", 3.0), ("3x3", 5.0)}
+    for name, factor in slow:
+        result = report.cases("networks")[name, "training"]["tinygrad_cnn blocked"]
+        result.values[:] = [factor * value for value in result.values]
+    assert [(network, other) for network, _, _, other, _ in reports.behind(report)] == [
+        ("3x3", "PyTorch eager"),
+        ("default", "PyTorch eager"),
+    ]
 
 
 def test_without_pytorch_the_last_of_ours_is_the_measure() -> None:

@@ -88,6 +88,35 @@ def against_best(report: Report, side: str, what: str) -> float | None:
     return geometric_mean(found) if found else None
 
 
+def behind(report: Report) -> list[tuple[str, str, str, str, float]]:
+    """(network, what, side, the other, ratio) wherever one of ours is slower than another library.
+
+    The worst comes first; each of ours is set against the fastest of the others.
+    """
+    found = []
+    for (name, what), sides in report.cases("networks").items():
+        others = {side: r for side, r in sides.items() if not side.startswith("tinygrad_cnn")}
+        if not others:
+            continue
+        best = min(others, key=lambda side: others[side].median)
+        for side in sides.keys() - others.keys():
+            ratio = Ratio.of(sides[side].values, others[best].values).value
+            if ratio > 1:
+                found.append((name, what, side, best, ratio))
+    return sorted(found, key=lambda each: -each[-1])
+
+
+def to_mygrad(report: Report) -> str:
+    """How many times as long as ours a training step of the default network takes in MyGrad."""
+    sides = report.cases("networks").get(("default", "training"), {})
+    ours = [side for side in sides if side.startswith("tinygrad_cnn")]
+    if "MyGrad" not in sides or not ours:
+        return ""
+    ratios = {side: Ratio.of(sides["MyGrad"].values, sides[side].values) for side in ours}
+    told = (f"{r.value:.1f} ({r.low:.1f}-{r.high:.1f}) {short(s)}" for s, r in ratios.items())
+    return f"MyGrad's training step of `default`, in steps of ours: {', '.join(told)}"
+
+
 def geometric_mean(values: Sequence[float]) -> float:
     """exp of the mean of the logarithms.
 
@@ -124,8 +153,8 @@ def head(report: Report) -> str:
 
 def _networks(report: Report) -> str:
     names = dict.fromkeys(case for case, _ in report.cases("networks"))
-    blocks = [*(_network(report, name) for name in names), _summary(report), roofline(report)]
-    return "\n\n".join(blocks)
+    blocks = [*(_network(report, name) for name in names), _summary(report)]
+    return "\n\n".join(filter(None, [*blocks, to_mygrad(report), roofline(report)]))
 
 
 def _network(report: Report, name: str) -> str:
