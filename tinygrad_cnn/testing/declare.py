@@ -145,7 +145,6 @@ class _Test:
         rejected: list[str] = []
         found = False
 
-        @self.drawn
         def check(case: Any) -> None:
             nonlocal found
             if len(lesser) >= PATIENCE and not found:
@@ -164,8 +163,13 @@ class _Test:
                     rejected.append(report.rejected)
                     hypothesis.reject()
 
+        self._find(check, rejected)
+        return lesser
+
+    def _find(self, check: Callable[[Any], None], rejected: Sequence[str]) -> None:
+        """Raise the simplest failure of check, or why nearly every case is rejected."""
         try:
-            check()
+            self.drawn(check)()
         except (GradientMismatch, ConfigError) as error:  # the way through hypothesis says nothing
             raise error.with_traceback(None) from error.__cause__
         except (hypothesis.errors.FailedHealthCheck, hypothesis.errors.Unsatisfiable):
@@ -175,7 +179,6 @@ class _Test:
                 f"op_property: hardly a case of {self.name} can be judged: {rejected[-1]}; draw "
                 f'other values, such as distinct ones, or test the kinks, by at="kink"'
             ) from None
-        return lesser
 
     def check(self, xs: tuple[Any, ...], static: dict[str, Any]) -> PropertyReport:
         """One case."""
