@@ -83,6 +83,7 @@ class Recipe:
     rotate: float = setting(10.0, "augmentation: up to so many degrees each way")
     flip: bool = setting(False, "augmentation: half of the images mirrored")
     cutout: int = setting(0, "augmentation: a square of so many pixels blanked")
+    upstroke: float = setting(0.0, "augmentation: share of digits that get a 1's upstroke")
     seed: int = setting(0, "of weights, order, augmentation, held-out part")
 
     def __post_init__(self) -> None:
@@ -160,6 +161,8 @@ class Recipe:
     def augment(self) -> transforms.Transform | None:
         """What is done to the training images; None where nothing is."""
         steps: list[transforms.Transform] = []
+        if self.upstroke:
+            steps.append(transforms.RandomUpstroke(self.upstroke))
         if self.shift or self.rotate:
             steps.append(transforms.RandomAffine(degrees=self.rotate, translate=self.shift))
         if self.flip:
@@ -201,6 +204,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
         "a number from 0 up and below 1",
     ),
     (("plateau_factor", "validation"), lambda v: 0 < v < 1, "a number between 0 and 1"),
+    (("upstroke",), lambda v: 0 <= v <= 1, "a share from 0 to 1"),
     (("target_accuracy",), lambda v: 0 < v <= 1, "a share above 0 and up to 1, such as 0.985"),
 )
 

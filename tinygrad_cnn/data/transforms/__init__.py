@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tinygrad_cnn.data.transforms.affine import RandomAffine, resample
 from tinygrad_cnn.data.transforms.common import Compose, Normalize, ToFloat, Transform
+from tinygrad_cnn.data.transforms.hands import RandomUpstroke
 from tinygrad_cnn.data.transforms.places import Cutout, RandomCrop, RandomFlip, RandomShift
 from tinygrad_cnn.data.transforms.shades import RandomLight, RandomNoise, RandomThickness
 
@@ -23,6 +24,7 @@ __all__ = [
     "RandomNoise",
     "RandomShift",
     "RandomThickness",
+    "RandomUpstroke",
     "ToFloat",
     "Transform",
     "resample",
