@@ -52,6 +52,11 @@ def test_the_text_shows_every_suite_and_who_is_left_out(report: Report) -> None:
     assert "JAX jit: not installed (pip install jax)" in text
 
 
+def test_numbers_of_a_busy_machine_are_not_to_be_believed(report: Report) -> None:
+    assert "OTHER WORK" not in reports.head(report)
+    assert "OTHER WORK RAN (load 3.0 on 4 cores)" in reports.head(replace(report, load=3.0))
+
+
 def test_the_text_fits_a_terminal_of_80_columns(report: Report) -> None:
     assert max(map(len, reports.text(report).splitlines())) <= 80
 

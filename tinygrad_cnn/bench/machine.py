@@ -30,6 +30,7 @@ VARIABLES = (  # that change how fast it is
     "MALLOC_MMAP_THRESHOLD_",
     "MALLOC_TRIM_THRESHOLD_",
 )
+BUSY = 0.5  # of the cores
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,16 @@ def of_a_program() -> Machine:
     """The same as a program of a user's finds it: in a fresh process, under no limits of ours."""
     found = call(__name__)
     return Machine(**{**found, "blas": tuple(Blas(**blas) for blas in found["blas"])})
+
+
+def load() -> float:
+    """How many processes wanted a core in the last minute, on average; 0 where nobody counts."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def is_busy(load: float, cores: int) -> bool:
+    """Whether so much other work disturbs what is measured."""
+    return load > BUSY * cores
 
 
 def cores() -> int:

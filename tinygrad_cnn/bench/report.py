@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_cnn.bench import networks
+from tinygrad_cnn.bench.machine import is_busy
 from tinygrad_cnn.bench.suites import CHAIN, SUITES, LeftOutOf, Result
 from tinygrad_cnn.bench.timing import Ratio, exponent
 from tinygrad_cnn.viz import plots
@@ -30,6 +31,7 @@ class Report:
     machine: dict[str, Any]
     versions: dict[str, str]
     threads: int
+    load: float  # of other work, when it began
     rounds: int  # at most
     minutes: float
     ceilings: dict[str, float]
@@ -148,6 +150,11 @@ def head(report: Report) -> str:
         f"ratios to {baseline([*report.versions])} with the quartiles of the rounds' "
         "ratios, below 1 is faster",
     ]
+    if is_busy(report.load, m["cores"]):
+        paragraphs.append(
+            f"OTHER WORK RAN (load {report.load:.1f} on {m['cores']} cores): measure again on an "
+            "idle machine before you believe any of it"
+        )
     return "\n".join(textwrap.fill(text, 80, subsequent_indent="  ") for text in paragraphs)
 
 

@@ -48,13 +48,14 @@ def run(
         QUICK_ROUNDS if quick else ROUNDS,
         left_out=left_out,
     )
-    begun = time.perf_counter()
+    begun, load = time.perf_counter(), machine.load()
     ceilings = roofline.measure(threads)
     missing = _measured(session, plan(only), begun + 60 * minutes, progress)
     return Report(
         machine=machine.describe().as_dict(),
         versions={side.name: side.version() for side in session.sides},
         threads=threads,
+        load=load,
         rounds=session.rounds,
         minutes=(time.perf_counter() - begun) / 60,
         ceilings=asdict(ceilings),

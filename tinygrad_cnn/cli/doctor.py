@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,7 +28,6 @@ examples:
   tinygrad-cnn doctor --json      for programs
 """
 GOOD, BAD = "✓", "!"
-BUSY = 0.5  # of the cores, by what ran in the last minute
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -87,8 +85,8 @@ def _cores(here: Machine) -> tuple[bool, str, str]:
 
 
 def _load(here: Machine) -> tuple[bool, str, str]:
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    if load > BUSY * here.cores:
+    load = machine.load()
+    if machine.is_busy(load, here.cores):
         return False, "load", f"{load:.1f}: other work runs, and disturbs what is measured here"
     return True, "load", f"{load:.1f}"
 
