@@ -200,3 +200,4 @@ def test_where_there_is_no_kink_a_wrong_gradient_is_called_one() -> None:
     with pytest.raises(GradientMismatch) as caught:
         gradcheck(np.sin, np.ones(2), vjp=lambda g, x: (-g * np.cos(x),), at="kink")
     assert caught.value.verdict.startswith("wrong gradient")
+    assert caught.value.hints[0] == "the sign is wrong"

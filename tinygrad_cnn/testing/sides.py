@@ -10,16 +10,17 @@ does not lie between them, they are measured again, with care; so a quick look a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import takewhile
 
 import numpy as np
 
-from tinygrad_cnn.testing.accuse import not_between
+from tinygrad_cnn.testing.accuse import Search, accuse, not_between
 from tinygrad_cnn.testing.arrays import Arrays, size_of
 from tinygrad_cnn.testing.judge import Claim, Judge, unit
 from tinygrad_cnn.testing.nearby import NEAR, slopes_nearby
-from tinygrad_cnn.testing.report import Check
-from tinygrad_cnn.testing.slopes import LEVELS, Line, grid, noise_of, one_sided
+from tinygrad_cnn.testing.report import Check, GradientMismatch
+from tinygrad_cnn.testing.slopes import LEVELS, Line, Slope, grid, noise_of, one_sided
 
 ROWS = 64
 """So many rows of the Jacobian are looked at one by one; where there are more, random sums, too."""
@@ -69,8 +70,7 @@ def _lines(judge: Judge) -> Iterator[tuple[int, Line, int | None]]:
         for i in map(int, chosen):
             yield k, judge.line(k, unit(judge.subject, k, i)), i
         if x.size > 1:
-            all_of_it = np.where(np.isfinite(x), size_of(x), 0.0).astype(x.dtype)
-            yield k, judge.line(k, all_of_it), None
+            yield k, judge.line(k, _together(x)), None
 
 
 class _Rows:
@@ -185,8 +185,25 @@ def _between(judge: Judge, claim: Claim, i: int | None) -> Check | None:
     if high > low and tolerance > abs(low) + abs(high):
         return None
     if not abs(claim.value - nearest) <= tolerance and not _of_a_neighbour(claim):
-        raise not_between(judge, claim, i, sides, tolerance)
+        raise _accusation(judge, claim, i, sides, tolerance)
     return Check(claim.what, claim.value, nearest, tolerance, "one-sided differences")
+
+
+def _accusation(
+    judge: Judge, claim: Claim, i: int | None, sides: tuple[Slope, Slope], tolerance: float
+) -> GradientMismatch:
+    """Where f has one slope, the elements tell more together than one of them alone."""
+    if abs(sides[0].value - sides[1].value) <= tolerance:
+        line = judge.line(claim.k, _together(judge.subject.xs[claim.k]))
+        search = Search(judge, replace(claim, line=line), ())
+        if search.wrong:
+            return accuse(search)
+    return not_between(judge, claim, i, sides, tolerance)
+
+
+def _together(x: np.ndarray) -> np.ndarray:
+    """The direction in which all elements move alike, and ties stay tied."""
+    return np.where(np.isfinite(x), size_of(x), 0.0).astype(x.dtype)
 
 
 def _left_over(claim: Claim) -> float:
