@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinygrad_cnn.data import transforms
+from tinygrad_cnn.data import RandomUpstroke
 from tinygrad_cnn.errors import ConfigError
 
 STEM = np.zeros((1, 28, 28), np.uint8)
@@ -13,7 +13,7 @@ STEM[0, 4:24, 14:16] = 255  # a 1 as MNIST has it
 
 
 def drawn(batch: np.ndarray, seed: int = 0, **options: object) -> np.ndarray:
-    transform = transforms.RandomUpstroke(1.0, **options)  # type: ignore[arg-type]
+    transform = RandomUpstroke(1.0, **options)  # type: ignore[arg-type]
     return transform(batch, np.random.default_rng(seed))
 
 
@@ -35,14 +35,14 @@ def test_a_longer_upstroke_has_more_ink() -> None:
 
 def test_the_share_of_the_images_gets_one() -> None:
     batch = np.repeat(STEM, 1000, axis=0)
-    y = transforms.RandomUpstroke(0.3)(batch, np.random.default_rng(0))
+    y = RandomUpstroke(0.3)(batch, np.random.default_rng(0))
     changed = (y != batch).any(axis=(1, 2))
     assert 0.25 < changed.mean() < 0.35
 
 
 def test_a_blank_image_and_a_share_of_nothing_change_nothing() -> None:
     assert not drawn(np.zeros_like(STEM)).any()
-    none = transforms.RandomUpstroke(0.0)(STEM, np.random.default_rng(0))
+    none = RandomUpstroke(0.0)(STEM, np.random.default_rng(0))
     np.testing.assert_array_equal(none, STEM)
 
 
@@ -61,4 +61,4 @@ def test_shape_and_kind_stay(shape: tuple[int, ...], dtype: type) -> None:
 @pytest.mark.parametrize("options", [{"share": 1.5}, {"length": (0, 3)}, {"length": (5, 3)}])
 def test_what_cannot_be_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=r"share is in 0\.\.1, length is \(low, high\), positive"):
-        transforms.RandomUpstroke(**options)  # type: ignore[arg-type]
+        RandomUpstroke(**options)  # type: ignore[arg-type]

@@ -35,6 +35,7 @@ from tinygrad_cnn.data.transforms import (
     RandomNoise,
     RandomShift,
     RandomThickness,
+    RandomUpstroke,
     ToFloat,
     resample,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "RandomNoise",
     "RandomShift",
     "RandomThickness",
+    "RandomUpstroke",
     "ToFloat",
     "load_digits",
     "read_cifar_binary",
