@@ -54,6 +54,17 @@ def test_a_slow_side_is_tried_on_one_image_before_a_step_of_minutes_begins(
     assert "a step would take about 6 s" in reasons(session)["slow"]
 
 
+def test_another_library_that_fails_costs_its_own_numbers_alone(library) -> None:
+    broken = library("broken")
+    broken.training = lambda *_: 1 / 0
+    session = Session([library("ours")], [broken], 1, 1)
+    task("networks", "3x3").run(session)
+    assert {r.side for r in session.results} == {"ours"}
+    assert reasons(session) == {"broken": "it failed: ZeroDivisionError: division by zero"}
+    with pytest.raises(ZeroDivisionError):  # ours must not hide
+        task("networks", "3x3").run(Session([broken], [], 1, 1))
+
+
 def test_a_side_that_cannot_is_named_and_the_others_go_on(library) -> None:
     session = Session([OURS[-1]], [library("other")], 1, 1)
     task("convolutions", str(suites.CONVOLUTIONS[1])).run(session)

@@ -98,8 +98,13 @@ class Session:
             try:
                 with side.conditions(self.threads):
                     prepared[side] = prepare(side)
-            except LeftOut as reason:
-                self.left_out.append(LeftOutOf(side.name, case, str(reason)))
+            except LeftOut as told:
+                self.left_out.append(LeftOutOf(side.name, case, str(told)))
+            except Exception as error:  # another library's failure costs its own numbers alone
+                if side in self.ours:
+                    raise
+                reason = f"it failed: {type(error).__name__}: {error}".splitlines()[0]
+                self.left_out.append(LeftOutOf(side.name, case, reason))
         return prepared
 
     def race(
