@@ -146,3 +146,15 @@ def test_what_is_left_where_terms_cancel_has_no_size_of_its_own() -> None:
     attention = partial(tg.scaled_dot_product_attention, attn_mask=mask)
     for seed in range(3):
         check_all(attention, *map(np.array, (q, k, v)), seed=seed, properties=["second_order"])
+
+
+@pytest.mark.parametrize("f", [tg.expm1, tg.tanh])
+def test_a_derivative_that_cancels_beside_a_tiny_one_is_not_accused(f: Any) -> None:
+    """Of exp(z) = expm1(z) + 1 for z = -188 + 76i the real part is lost, and 1e-82 i is not."""
+
+    def parts(a: Any, b: Any) -> Any:
+        y = f(a + 1j * b)
+        return tg.real(y), tg.imag(y)
+
+    a, b = np.array([44.3, 53.0, -187.76, -33.6]), np.array([84.4, 51.6, 76.06, 69.6])
+    check_all(parts, a, b, properties=["directional_derivative", "second_order"])

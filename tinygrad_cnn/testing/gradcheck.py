@@ -229,8 +229,10 @@ class _Comparison:
         for _ in range(ROUNDS):
             if check is None:
                 return  # all that are left have been looked at alone, thoroughly
-            clear |= (v != 0) & ((terms > CLEAR * check.tolerance) | (terms[v != 0].max() == 0))
+            steepest = terms[v != 0].max()
             seen = (terms > SEEN * check.tolerance) & (v != 0)
+            clear |= (v != 0) & ((terms > CLEAR * check.tolerance) | (steepest == 0))
+            clear |= seen & (terms >= steepest / FEW)  # alone, it would hardly be seen better
             v = np.where(seen, 0.0, v).astype(v.dtype)
             if not seen.any() or not v.any():
                 break

@@ -29,7 +29,7 @@ import numpy as np
 
 from tinygrad_cnn.testing.arrays import size_of
 from tinygrad_cnn.testing.nearby import on_a_kink
-from tinygrad_cnn.testing.rounding import COARSEST, MARGIN, hidden
+from tinygrad_cnn.testing.rounding import COARSEST, MARGIN, hidden, largest
 from tinygrad_cnn.testing.slopes import GOLDEN, LEVELS, Line, Phi, Slope, extrapolate, one_side
 from tinygrad_cnn.testing.subject import Subject
 
@@ -327,11 +327,18 @@ class Probe:
 
         Only what is far beneath the numbers that f computes with is granted: of outputs that move,
         and of a slope of 1, or as small as x itself. A c that is smaller still, and not 0, is not
-        what is left of such numbers: those that f computes with are small themselves.
+        what is left of such numbers if f, over all of x, rises by no more itself.
         """
+        subject = self.subject
         weight = float(np.sum(np.abs(self.g[self._moved])))
-        granted = MARGIN * self.subject.eps_out * weight * min(1.0, self.unit)
-        return granted if c == 0 or abs(c) >= REMAINDER * granted else 0.0
+        granted = MARGIN * subject.eps_out * weight * min(1.0, self.unit)
+        if subject.parent is not None:  # J^T g is linear in g, and known to the last place of g
+            upstream = subject.xs[len(subject.parent.xs) :]
+            granted *= max([1.0, *map(largest, upstream)])
+        outputs = subject.base.y, subject.root.base.y
+        rise = max(map(largest, outputs)) / max(1.0, self.unit)
+        lost = c == 0 or abs(c) >= REMAINDER * granted or rise >= REMAINDER
+        return granted if lost else 0.0
 
 
 def _agree(slopes: Sequence[Slope]) -> bool:

@@ -37,6 +37,7 @@ SMALLEST = 2.0**-44  # below, rounding leaves three digits at the most
 LARGEST = 2.0**-4
 GOLDEN = (math.sqrt(5) - 1) / 2
 POINTS = 9  # on each side of 0, for one measurement of noise
+AGREEING = 2  # so many spacings that show a level of noise, the widest, tell it
 
 
 class Slope(NamedTuple):
@@ -257,16 +258,16 @@ def noise_of(phi: Phi, floor: float, reach: float) -> float:
     (Around 0 itself phi may bend on many scales; and at the smallest spacings rounding itself may
     look smooth, or freeze: on a stair of a staircase.)
     """
-    levels = [0.0]
+    levels: list[float] = []
     s = GOLDEN * reach / 8
-    while s > 2.0**-40:
+    while s > 2.0**-40 and len(levels) < AGREEING:
         here = _sixth_difference(phi, s, 1, POINTS + 1), _sixth_difference(phi, -s, 1, POINTS + 1)
-        there = _sixth_difference(phi, s / 32, 160, 160 + POINTS)
-        level, again = math.hypot(*here) / math.sqrt(2), there
+        again = _sixth_difference(phi, s / 32, 160, 160 + POINTS)
+        level = math.hypot(*here) / math.sqrt(2)
         if max(level, again) <= 8 * min(level, again):
             levels.append(min(level, again))
         s /= 32
-    return 4 * max(levels) + floor
+    return 4 * max(levels, default=0.0) + floor
 
 
 def _sixth_difference(phi: Phi, s: float, start: int, stop: int) -> float:
