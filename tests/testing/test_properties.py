@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import tinygrad_cnn as tg
 from tinygrad_cnn.errors import NotDifferentiableError
 from tinygrad_cnn.testing import PROPERTIES, GradientMismatch, check_all, gradcheck
-from tinygrad_cnn.testing.mutants import MUTANTS, draw
+from tinygrad_cnn.testing.mutants import MUTANTS, Mutant, draw
 
 ALONE = {
     "directional_derivative": ("vjp=: sign", "is wrong at"),
@@ -42,16 +43,18 @@ def test_every_property_has_a_mistake_of_its_own() -> None:
 def test_the_property_alone_notices_and_says_what_it_is(name: str) -> None:
     named, words = ALONE[name]
     mutant = next(m for m in MUTANTS if m.name == named)
-    alone = []
+    assert words in next(failures_of(mutant, name))
+
+
+def failures_of(mutant: Mutant, name: str) -> Iterator[str]:
+    """What is said in the cases in which this property alone is violated."""
     with mutant.active() as (f, options, _):
         for xs, static in draw(mutant.work.cases, 12, seed=0):
             try:
                 check_all(partial(f, **static), *xs, **options)
             except GradientMismatch as error:
                 if (error.failure.name, error.failure.also) == (name, ()):
-                    alone.append(str(error))
-    assert alone
-    assert words in alone[0]
+                    yield str(error)
 
 
 @pytest.mark.parametrize(
