@@ -161,3 +161,8 @@ def test_a_derivative_that_cancels_beside_a_tiny_one_is_not_accused(f: Any) -> N
 
     a, b = np.array([44.3, 53.0, -187.76, -33.6]), np.array([84.4, 51.6, 76.06, 69.6])
     check_all(parts, a, b, properties=["directional_derivative", "second_order"])
+
+
+def test_an_infinite_gradient_of_complex_numbers_has_no_derivative_to_be_wrong() -> None:
+    z = np.array([1j, 0.25 - 0.5j])
+    check_all(tg.asinh, z, properties=["directional_derivative", "second_order"])

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_cnn.testing.arrays import Arrays, size_of
 from tinygrad_cnn.testing.blame import blaming
-from tinygrad_cnn.testing.refute import CONSTANT, SHARP, Probe, Reading
+from tinygrad_cnn.testing.refute import CONSTANT, OPEN, SHARP, Probe, Reading
 from tinygrad_cnn.testing.rounding import COARSEST, GRANTED, MARGIN, attempted, hidden, jiggled
 from tinygrad_cnn.testing.slopes import (
     LARGEST,
@@ -150,6 +150,8 @@ class Judge:
         """What f says about element i of the claim's gradient, moved alone."""
         probe = Probe(self.subject, claim.k, i, claim.g, turn)
         c = float((claim.G.reshape(-1)[i] * turn).real)
+        if self.subject.parent and not (np.isfinite(c) or self.subject.finite.all()):
+            return OPEN  # where a gradient is infinite it has no derivative
         v = np.zeros(claim.G.shape, claim.G.dtype)
         v.reshape(-1)[i] = turn
         rounding = 0.0

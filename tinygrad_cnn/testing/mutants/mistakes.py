@@ -120,17 +120,18 @@ def assigned(g: Any, _y: Any, _x: Any, index: Any) -> Any:
 # -- the sweep ------------------------------------------------------------------------------------
 
 
-def overwrites(entry: list[Any], g: Any) -> None:
+def overwrites(entry: tuple[Any, Any, bool], g: Any) -> tuple[Any, Any, bool]:
     """Of the gradients that arrive at a node by several paths, the last one stays."""
-    entry[1:] = g, False
+    return entry[0], g, False
 
 
-def adds_into_any(entry: list[Any], g: Any) -> None:
+def adds_into_any(entry: tuple[Any, Any, bool], g: Any) -> tuple[Any, Any, bool]:
     """Sums into the array that came first, whoever else holds it."""
-    if isinstance(entry[1], Tensor) or not entry[1].flags.writeable:
-        entry[1] = entry[1] + g
-    else:
-        entry[1] += g
+    node, old, owned = entry
+    if isinstance(old, Tensor) or not old.flags.writeable:
+        return node, old + g, owned
+    old += g
+    return entry
 
 
 def always(*_: Any) -> bool:
