@@ -49,8 +49,9 @@ _DIGITS = (
         "conv 16 of 3x3, max-pool, dense 128; LeakyReLU, momentum SGD",
         models.MnistLeaky,
         source="a digit recogniser in NumPy, about 96 %",
-        expected={"mnist": 0.9928},
+        expected={"mnist": 0.9925},
         minutes=7,
+        upstroke=0.1,
     ),
     Recipe(
         "mnist-leaky-plus",
