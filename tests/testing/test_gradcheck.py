@@ -12,7 +12,7 @@ from tests.testing.hard_cases import HARD_RIGHT, HARD_WRONG
 from tests.testing.zoo import RIGHT, WRONG, Specimen
 from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.testing import GradientMismatch, check_all, gradcheck, gradgradcheck
-from tinygrad_cnn.testing.report import Failure
+from tinygrad_cnn.testing.report import Failure, GradientReport
 
 
 def accused(specimen: Specimen, seed: int) -> Failure | None:
@@ -216,3 +216,31 @@ def test_beside_a_steep_element_of_many_a_wrong_one_is_found(reduce: Any, steep:
 def test_beside_huge_elements_no_small_one_is_accused(f: Any, x: list[float]) -> None:
     for seed in range(4):
         gradcheck(f, np.array(x), seed=seed)
+
+
+@pytest.mark.parametrize("scale", [1e-290, 1e-200, 1e-30, 1e200, 1e290])
+def test_of_tiny_and_huge_numbers_a_wrong_gradient_is_found(scale: float) -> None:
+    x = np.array([0.5, 2.0])
+
+    def outputs(sign: int) -> GradientReport:
+        vjp = lambda g, x: (sign * g * scale * np.cos(x),)  # noqa: E731
+        return gradcheck(lambda x: scale * np.sin(x), x, vjp=vjp)
+
+    def inputs(sign: int) -> GradientReport:
+        vjp = lambda g, x: (sign * g * np.cos(x / scale) / scale,)  # noqa: E731
+        return gradcheck(lambda x: np.sin(x / scale), scale * x, vjp=vjp)
+
+    for check in (outputs, inputs):
+        assert check(1).checks
+        with pytest.raises(GradientMismatch) as caught:
+            check(-1)
+        assert set(caught.value.elements) == {(0,), (1,)}
+
+
+@pytest.mark.parametrize("scale", [1e-307, 1e-305, 1e-300, 1e300])
+def test_at_the_ends_of_the_numbers_nothing_right_is_accused(scale: float) -> None:
+    x = np.array([0.5, 2.0])
+    gradcheck(lambda x: scale * np.sin(x), x, vjp=lambda g, x: (g * scale * np.cos(x),))
+    gradcheck(
+        lambda x: np.sin(x / scale), scale * x, vjp=lambda g, x: (g * np.cos(x / scale) / scale,)
+    )

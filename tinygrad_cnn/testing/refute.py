@@ -41,6 +41,8 @@ CONSTANT = "constant nearby"
 WIDE = 16 * COARSEST
 """Stairs that are wider, and higher, than this part of x and f(x) are no effect of rounding, even
 of several in a row in the coarsest type."""
+LEAST = 2.0**-1000
+"""Smaller steps come near the least normal number, below which numbers lose their digits."""
 REACH = 2.0**-2
 """The largest step, in units of the input."""
 MINUTE = [2.0**-k for k in (900, 600, 400, 300, 200, 150, 120, 100, 80, 70)]
@@ -109,7 +111,9 @@ class Probe:
     def _scales(self) -> Iterator[float]:
         """Each about twice the one before."""
         own = 4 * self.subject.eps_in * abs(self.here)
-        smallest = max(own or 2.0**-60 * min(1.0, self.unit), 2.0**-1000)
+        smallest = max(own or 2.0**-60 * min(1.0, self.unit), LEAST)
+        if 0 < abs(self.here) < 2.0**20 * LEAST:
+            return  # no step is small beside it: nothing there can be told
         if not self.here:
             yield from (m * self.unit for m in MINUTE if m * self.unit < smallest)
         count = int(math.log2(REACH * max(1.0, self.unit)) - math.log2(smallest)) + 1
