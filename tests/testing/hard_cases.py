@@ -97,6 +97,20 @@ def reciprocal_norm(x: np.ndarray) -> Any:
     return np.sqrt((x * x).sum() + 1e-24)
 
 
+def huber(x: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(x) <= 1, x * x / 2, np.abs(x) - 0.5)
+
+
+def huber_open_vjp(g: Any, x: np.ndarray) -> tuple[np.ndarray]:
+    """The two pieces alone, and nothing where they meet."""
+    return (g * np.where(np.abs(x) < 1, x, np.where(np.abs(x) > 1, np.sign(x), 0)),)
+
+
+def unless_equal_vjp(g: Any, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """That of logaddexp, lost where both are equal."""
+    return g * (a != b) * expit(a - b), g * (a != b) * expit(b - a)
+
+
 HARD_RIGHT = [
     # -- kinks, near and far
     right(
@@ -123,7 +137,7 @@ HARD_RIGHT = [
     ),
     right(
         "a second derivative that jumps",
-        lambda x: np.where(np.abs(x) <= 1, x * x / 2, np.abs(x) - 0.5),
+        huber,
         lambda g, x: (g * np.clip(x, -1, 1),),
         fixed(np.array([1.0, -1.0, 0.3, 5.0])),
     ),
@@ -523,6 +537,46 @@ HARD_WRONG = [
         normal((3,), (3,), (3,)),
         1,
         lambda a, b, c: everywhere(b),
+    ),
+    Specimen(
+        "a square, at 1 alone",
+        np.square,
+        lambda g, x: (g * np.where(x == 1, 1, 2 * x),),
+        fixed(np.array([0.5, 1.0, -2.0])),
+        0,
+        at((1,)),
+    ),
+    Specimen(
+        "|x|, at 1 alone",
+        np.abs,
+        lambda g, x: (g * np.where(x == 1, 2, np.sign(x)),),
+        fixed(np.array([0.0, 1.0, -2.0])),
+        0,
+        at((1,)),
+    ),
+    Specimen(
+        "a sine, at 1/2 alone, by a thousandth",
+        np.sin,
+        lambda g, x: (g * np.cos(x) * (1 + 1e-3 * (x == 0.5)),),
+        fixed(np.array([0.5, 1.0, 0.25])),
+        0,
+        at((0,)),
+    ),
+    Specimen(
+        "Huber's two pieces, where they meet",
+        huber,
+        huber_open_vjp,
+        fixed(np.array([0.5, 1.0, -1.0, 2.0])),
+        0,
+        lambda x: np.abs(x) == 1,
+    ),
+    Specimen(
+        "logaddexp of equals",
+        np.logaddexp,
+        unless_equal_vjp,
+        fixed(np.array([0.5, 1.0, 2.0]), np.array([0.5, 2.0, 3.0])),
+        0,
+        lambda a, b: a == b,
     ),
     Specimen(
         "an element taken out of the graph",

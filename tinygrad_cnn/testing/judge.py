@@ -8,7 +8,7 @@ rounding do to the gradient. A claim that nothing supports is not yet wrong: see
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
@@ -18,7 +18,15 @@ import numpy as np
 from tinygrad_cnn.testing.arrays import Arrays, size_of
 from tinygrad_cnn.testing.blame import blaming
 from tinygrad_cnn.testing.refute import CONSTANT, OPEN, SHARP, Probe, Reading
-from tinygrad_cnn.testing.rounding import COARSEST, GRANTED, MARGIN, attempted, hidden, jiggled
+from tinygrad_cnn.testing.rounding import (
+    APART,
+    COARSEST,
+    GRANTED,
+    MARGIN,
+    attempted,
+    hidden,
+    jiggled,
+)
 from tinygrad_cnn.testing.slopes import (
     LARGEST,
     LEVELS,
@@ -154,11 +162,11 @@ class Judge:
             return OPEN  # where a gradient is infinite it has no derivative
         v = np.zeros(claim.G.shape, claim.G.dtype)
         v.reshape(-1)[i] = turn
-        rounding = 0.0
-        if np.isfinite(c):
-            moved = self._wobble(replace(claim, line=self.line(claim.k, v)), probe.noise)
-            rounding = MARGIN * moved + probe.cancelled(c)
-        return probe.reading(c, rounding)
+        if not np.isfinite(c):
+            return probe.reading(c)
+        wobble = self._wobble(replace(claim, line=self.line(claim.k, v)), probe.noise)
+        cancelled = probe.cancelled(c)
+        return probe.reading(c, lambda slope: MARGIN * wobble(slope) + cancelled)
 
     def quick(self, claim: Claim | Joint) -> Slope | None:
         """By a complex step, or a short ladder; None if that does not see sharply enough."""
@@ -225,9 +233,10 @@ class Judge:
         # What was taken for noise may be structure: the claim may choose.
         for rounded in (noise, claim.floor):
             slope = settle([central(phi, h, rounded) for h in steps])
-            rounding = MARGIN * self._wobble(claim, rounded) + GRANTED * claim.floor
+            wobble = self._wobble(claim, rounded)
             if slope is not None:
-                yield slope, rounding
+                yield slope, MARGIN * wobble(slope.value) + GRANTED * claim.floor
+        rounding = MARGIN * wobble(0.0) + GRANTED * claim.floor
         if claim.terms == 0 and flat >= LEVELS:
             yield Slope(0.0, rounding, CONSTANT), rounding
         elif flat == len(steps):
@@ -245,21 +254,27 @@ class Judge:
         width = steps[flat - 1] * float(np.abs(claim.v).max())
         return flat if width >= COARSEST * max(1.0, size_of(x)) else 0
 
-    def _wobble(self, claim: Claim, noise: float) -> float:
-        """How far <G, v> moves when the inputs move by their rounding: its condition.
+    def _wobble(self, claim: Claim, noise: float) -> Callable[[float], float]:
+        """slope of f -> how far <G, v> moves when the inputs move by their rounding: its condition.
 
         Where f itself is rounded more coarsely than its dtype (computed in float32 within, say),
-        the inputs move by as much.
+        the inputs move by as much. But where all claims a little further off are nearer to the
+        slope than that, it is not the slope that moves: the claim is another one at x alone.
         """
-        subject, sizes = self.subject, claim.outputs + claim.terms
-        relative = min(max(subject.eps_in, noise / sizes if sizes else 0.0), COARSEST)
-        here, moved = claim.value, 0.0
+        sizes = claim.outputs + claim.terms
+        relative = max(self.subject.eps_in, noise / sizes if sizes else 0.0)
+        close = self._around(claim, min(relative, COARSEST))
+        off = self._around(claim, min(APART * relative, COARSEST))
+        moved = float(np.abs(close - claim.value).max(initial=0.0))
+        return lambda slope: min(moved, float(np.abs(off - slope).max())) if off.size else moved
+
+    def _around(self, claim: Claim, relative: float) -> np.ndarray:
+        """<G, v> where the inputs, and g, are moved by that part of them; where it is finite."""
+        subject, found = self.subject, []
         for *xs, g in jiggled([*subject.xs, claim.g], relative):
             G = attempted(lambda at: subject.gradient(at[:-1], at[-1]), [*xs, g])
-            there = math.nan if G is None else replace(claim, G=G[claim.k]).value
-            if np.isfinite(there):
-                moved = max(moved, abs(there - here))
-        return moved
+            found.append(math.nan if G is None else replace(claim, G=G[claim.k]).value)
+        return np.array([value for value in found if math.isfinite(value)])
 
     # -- running f --------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ part of f is, see _walled.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -63,6 +63,13 @@ slope from half of it, or from its opposite."""
 
 
 Run = list[Slope]
+Rounding = Callable[[float], float]
+"""A slope of f -> what a claim about it may have lost in rounding, if that is what f says."""
+
+
+def nothing(_: float) -> float:
+    """What a claim has lost that is not finite: it is not wrong by rounding."""
+    return 0.0
 
 
 @dataclass(frozen=True)
@@ -159,7 +166,7 @@ class Probe:
 
     # -- the verdict ------------------------------------------------------------------------------
 
-    def reading(self, c: float, rounding: float) -> Reading:
+    def reading(self, c: float, rounding: Rounding = nothing) -> Reading:
         """What becomes of the claim c, itself known up to `rounding`."""
         n = min(len(self.left), len(self.right))
         if n < LEVELS + RUN - 1:
@@ -183,15 +190,15 @@ class Probe:
             return Reading("kink", OPEN.slope, math.inf)
         return Reading("wrong", slope, slope.error + self.slack(c, slope, rounding))
 
-    def slack(self, c: float, slope: Slope, rounding: float) -> float:
+    def slack(self, c: float, slope: Slope, rounding: Rounding) -> float:
         """What is granted to c: its rounding, and the ninth digit."""
         known = DIGITS * (abs(slope.value) + (abs(c) if math.isfinite(c) else 0.0))
-        return rounding + known
+        return rounding(slope.value) + known
 
     def _sharp(self, run: Sequence[Slope], c: float) -> bool:
         return all(s.error <= SHARP * self._size(c, s) for s in run)
 
-    def _excludes(self, run: Sequence[Slope], c: float, rounding: float) -> bool:
+    def _excludes(self, run: Sequence[Slope], c: float, rounding: Rounding) -> bool:
         return not any(abs(c - s.value) <= s.error + self.slack(c, s, rounding) for s in run)
 
     def _kinked(self, c: float, slope: Slope) -> bool:
@@ -327,22 +334,25 @@ class Probe:
         return np.asarray(np.any([y != self.subject.base.y for y in ends], axis=0))
 
     def cancelled(self, c: float) -> float:
-        """What a gradient may lose where it cancels: p - 1 is known to the last place of 1.
+        """What c may have lost where it cancels."""
+        return cancelled(self.subject, self.g[self._moved], self.unit, c)
 
-        Only what is far beneath the numbers that f computes with is granted: of outputs that move,
-        and of a slope of 1, or as small as x itself. A c that is smaller still, and not 0, is not
-        what is left of such numbers if f, over all of x, rises by no more itself.
-        """
-        subject = self.subject
-        weight = float(np.sum(np.abs(self.g[self._moved])))
-        granted = MARGIN * subject.eps_out * weight * min(1.0, self.unit)
-        if subject.parent is not None:  # J^T g is linear in g, and known to the last place of g
-            upstream = subject.xs[len(subject.parent.xs) :]
-            granted *= max([1.0, *map(largest, upstream)])
-        outputs = subject.base.y, subject.root.base.y
-        rise = max(map(largest, outputs)) / max(1.0, self.unit)
-        lost = c == 0 or abs(c) >= REMAINDER * granted or rise >= REMAINDER
-        return granted if lost else 0.0
+
+def cancelled(subject: Subject, g: np.ndarray, unit: float, c: float) -> float:
+    """What a gradient may lose where it cancels: p - 1 is known to the last place of 1.
+
+    Only what is far beneath the numbers that f computes with is granted: of outputs that move, seen
+    through g, and of a slope of 1, or as small as x itself. A c that is smaller still, and not 0,
+    is not what is left of such numbers if f, over all of x, rises by no more itself.
+    """
+    granted = MARGIN * subject.eps_out * float(np.sum(np.abs(g))) * min(1.0, unit)
+    if subject.parent is not None:  # J^T g is linear in g, and known to the last place of g
+        upstream = subject.xs[len(subject.parent.xs) :]
+        granted *= max([1.0, *map(largest, upstream)])
+    outputs = subject.base.y, subject.root.base.y
+    rise = max(map(largest, outputs)) / max(1.0, unit)
+    lost = c == 0 or abs(c) >= REMAINDER * granted or rise >= REMAINDER
+    return granted if lost else 0.0
 
 
 def _agree(slopes: Sequence[Slope]) -> bool:
