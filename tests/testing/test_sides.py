@@ -201,3 +201,17 @@ def test_where_there_is_no_kink_a_wrong_gradient_is_called_one() -> None:
         gradcheck(np.sin, np.ones(2), vjp=lambda g, x: (-g * np.cos(x),), at="kink")
     assert caught.value.verdict.startswith("wrong gradient")
     assert caught.value.hints[0] == "the sign is wrong"
+
+
+@pytest.mark.parametrize("x", [-40.0, -36.5, -30.0, -25.0])
+def test_in_the_tail_of_a_smooth_function_what_cancels_is_granted(x: float) -> None:
+    def vjp(g: Any, x: np.ndarray) -> tuple[np.ndarray]:
+        return (g * 0.5 * (1 + np.tanh(x / 2)),)
+
+    assert at_the_kink(lambda x: np.logaddexp(0, x), a(x, 1), vjp=vjp).checks
+
+
+@pytest.mark.parametrize("scale", [1e-10, 1e-30])
+def test_of_outputs_that_are_tiny_all_over_nothing_is_granted(scale: float) -> None:
+    with pytest.raises(GradientMismatch):
+        at_the_kink(lambda x: scale * relu(x), a(0, 1), vjp=lambda g, x: (2 * scale * g * (x > 0),))
