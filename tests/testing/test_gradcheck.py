@@ -244,3 +244,53 @@ def test_at_the_ends_of_the_numbers_nothing_right_is_accused(scale: float) -> No
     gradcheck(
         lambda x: np.sin(x / scale), scale * x, vjp=lambda g, x: (g * np.cos(x / scale) / scale,)
     )
+
+
+class _Accumulates:
+    """A gradient buffer that nobody clears."""
+
+    def __init__(self) -> None:
+        self.sum = np.zeros(3)
+
+    def vjp(self, g: np.ndarray, x: np.ndarray) -> tuple[np.ndarray]:
+        self.sum += g * np.cos(x)
+        return (self.sum.copy(),)
+
+
+@pytest.mark.parametrize("directions", [1, 3])
+def test_a_gradient_that_changes_from_run_to_run_is_told(directions: int) -> None:
+    rng = np.random.default_rng(0)
+    for vjp in (
+        _Accumulates().vjp,
+        lambda g, x: (g * np.cos(x) * rng.random(x.shape),),
+        lambda g, x: (g * np.cos(x) * (1 + 0.01 * rng.random(x.shape)),),
+    ):
+        with pytest.raises(GradientMismatch, match="is another one when it is computed again"):
+            gradcheck(np.sin, np.array([0.5, 1.0, 2.0]), vjp=vjp, directions=directions)
+
+
+@tg.op
+def _numpy_in_its_vjp(x: Any, /) -> Any:
+    return np.exp(x)
+
+
+_numpy_in_its_vjp.vjp(lambda g, y, x: g * np.asarray(np.exp(np.asarray(x))))
+
+
+@tg.op
+def _shapes_in_its_vjp(x: Any, /) -> Any:
+    return np.exp(x)
+
+
+_shapes_in_its_vjp.vjp(lambda g, y, x: g @ y @ y)
+
+
+@pytest.mark.parametrize("check", [check_all, gradgradcheck])
+def test_a_vjp_that_takes_no_tensors_is_told_where_second_derivatives_are(check: Any) -> None:
+    with pytest.raises(GradientMismatch, match=r"second_order: the VJP raised .* given Tensors"):
+        check(_numpy_in_its_vjp, np.ones((3, 4)))
+
+
+def test_what_a_vjp_raises_at_first_order_is_not_lost_at_the_second() -> None:
+    with pytest.raises(GradientMismatch, match="directional_derivative: the VJP raised"):
+        check_all(_shapes_in_its_vjp, np.ones((3, 4)))

@@ -30,6 +30,27 @@ right = an_op("right_square", lambda g, _y, x: 2 * g * x)
 wrong = an_op("wrong_square", lambda g, _y, x: g * x)
 
 
+def _naive_conv(x: Any, w: Any, *, stride: Any, padding: Any) -> Any:
+    """y[n, f, o] = sum over channels and kernel of x[n, c, stride o + k] w[f, c, k]"""
+    x = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in padding)])
+    kernel, axes = w.shape[2:], range(1, x.ndim)
+    size = [(n - k) // s + 1 for n, k, s in zip(x.shape[2:], kernel, stride, strict=True)]
+    y = np.zeros((len(x), len(w), *size))
+    for o in np.ndindex(*size):
+        window = tuple(slice(i * s, i * s + k) for i, s, k in zip(o, stride, kernel, strict=True))
+        y[(..., *o)] = np.tensordot(x[(..., *window)], w, (axes, axes))
+    return y
+
+
+def test_a_convolution_is_tested_by_what_its_signature_names() -> None:
+    @op_property(inputs=st.conv_cases(), reference=_naive_conv, order=2, examples=10)
+    def check(x: Any, w: Any, *, stride: Any, padding: Any) -> Any:
+        conv = (tg.nn.functional.conv1d, tg.nn.functional.conv2d, tg.nn.functional.conv3d)
+        return conv[x.ndim - 3](x, w, stride=stride, padding=padding)
+
+    check()
+
+
 def test_a_right_op_passes() -> None:
     @op_property(inputs=SMALL, examples=5)
     def check(x: Any) -> Any:
@@ -166,6 +187,13 @@ def test_a_method_is_refused_with_advice() -> None:
         class TestSomething:
             @op_property(inputs=SMALL)
             def test_method(self, x: Any) -> Any:
+                return right(x)
+
+    with pytest.raises(ConfigError, match=r"test_noself is written in a class"):
+
+        class TestOther:
+            @op_property(inputs=SMALL)
+            def test_noself(x: Any) -> Any:  # noqa: N805 (the mistake)
                 return right(x)
 
     @op_property(inputs=SMALL)

@@ -19,6 +19,7 @@ from tinygrad_cnn.testing.strategies import Case
 
 ACCEPTED: dict[str, tuple[Any, Callable[..., Any]]] = {
     "conv_cases": (st.conv_cases(), conv),
+    "conv_cases with all": (st.conv_cases(bias=True, dilated=True, groups=True), conv),
     "pool_cases": (st.pool_cases(), max_pool),
     "pool_cases with dilation": (st.pool_cases(dilated=True), max_pool),
     "pool_cases for averages": (st.pool_cases(), average_pool),
@@ -51,8 +52,8 @@ STRATEGIES: dict[str, Any] = {
     "short arrays": st.arrays((3,)),
     "distinct arrays": st.arrays((4,), distinct=True),
     "broadcastable": st.broadcastable(2),
-    "conv_cases(1)": st.conv_cases(1),
-    "conv_cases": st.conv_cases(),
+    "conv_cases(1)": st.conv_cases(1, bias=True, dilated=True, groups=True),
+    "conv_cases": st.conv_cases(bias=True, dilated=True, groups=True),
     "pool_cases": st.pool_cases(dilated=True),
     "matmul_cases": st.matmul_cases(),
     "reduction_cases": st.reduction_cases(),

@@ -39,6 +39,11 @@ def blaming(subject: Subject, name: str) -> Iterator[None]:
         if isinstance(error, NotDifferentiableError) and differentiable_nearby(subject):
             raise
         summary = f"the VJP raised {type(error).__name__}: {error}"
+        if subject.parent is not None:
+            summary += (
+                " (for a derivative of the gradient it is given Tensors: write it with functions "
+                "that take these; or ask for order=1)"
+            )
         raise mismatch(subject, name, summary) from error
 
 

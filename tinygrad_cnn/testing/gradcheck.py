@@ -17,8 +17,9 @@ import numpy as np
 from tinygrad_cnn.errors import NotDifferentiableError
 from tinygrad_cnn.testing.accuse import Search, accuse
 from tinygrad_cnn.testing.arrays import Arrays, element
-from tinygrad_cnn.testing.blame import differentiable_nearby, mismatch
+from tinygrad_cnn.testing.blame import blaming, differentiable_nearby, mismatch
 from tinygrad_cnn.testing.judge import Claim, Joint, Judge, Support, unit
+from tinygrad_cnn.testing.refute import DIGITS
 from tinygrad_cnn.testing.report import Check, GradientReport
 from tinygrad_cnn.testing.rounding import upstream_of_each
 from tinygrad_cnn.testing.sides import compare_sides, unseen
@@ -112,7 +113,10 @@ def check_gradient(subject: Subject, name: str = "directional_derivative") -> Gr
     """The comparison itself, of first order, for `subject`."""
     with np.errstate(all="ignore"):  # gradients may be infinite
         try:
-            return _Comparison(subject, name).report()
+            if subject.parent is None:
+                return _Comparison(subject, name).report()
+            with blaming(subject, name):  # here f is itself a gradient
+                return _Comparison(subject, name).report()
         except NotDifferentiableError as error:
             if not differentiable_nearby(subject):
                 raise
@@ -143,6 +147,7 @@ class _Comparison:
         reason = self._nothing_to_judge()
         if not reason and not self.rejected:
             self._must_be_a_function()
+            self._must_be_a_gradient()
             if self.subject.at == "kink":
                 self.checks += compare_sides(self.judge)
                 self.skipped += unseen(self.judge)
@@ -178,6 +183,22 @@ class _Comparison:
                 "f gives another value when it is run again on the same inputs, so that it has no "
                 "slope; seed what is random in it",
             )
+
+    def _must_be_a_gradient(self) -> None:
+        """It depends on x and g alone: not on what was random, nor on what was left by a run."""
+        g = self.subject.upstream(self.subject.rng("again"))
+        first, second = self.judge.gradient(g), self.judge.gradient(g)
+        for k, (a, b) in enumerate(zip(first, second, strict=True)):
+            largest = max(np.abs(a[np.isfinite(a)]).max(initial=0), np.finfo(float).tiny)
+            if not np.allclose(a, b, rtol=0, atol=DIGITS * largest, equal_nan=True):
+                raise mismatch(
+                    self.subject,
+                    self.judge.name,
+                    f"the gradient with respect to {self.subject.label(k)} is another one when "
+                    f"it is computed again for the same inputs and upstream gradient: a buffer "
+                    f"that is not cleared, or random numbers",
+                    input=self.subject.places[k],
+                )
 
     def _directions(self) -> None:
         rng = self.subject.rng("directions")

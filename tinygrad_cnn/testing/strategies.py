@@ -4,7 +4,7 @@
 
     st.arrays()            one array                    st.reduction_cases()   x; axis, keepdims
     st.broadcastable(2)    two that broadcast           st.reshape_cases()     x; shape
-    st.conv_cases()        x, w, b; stride, ...         st.index_cases()       x; index
+    st.conv_cases()        x, w; stride, padding        st.index_cases()       x; index
     st.pool_cases()        x; kernel_size, ...          st.logits_with_labels()
     st.matmul_cases()      x1, x2                       st.residual_dags()     x, w; program
 
@@ -269,28 +269,37 @@ def _lay_out(draw: hs.DrawFn, value: Any) -> Any:
 
 @hs.composite
 def conv_cases(
-    draw: hs.DrawFn, ndim: int | None = None, *, bias: bool | None = None, max_groups: int = 3
+    draw: hs.DrawFn,
+    ndim: int | None = None,
+    *,
+    bias: bool = False,
+    dilated: bool = False,
+    groups: bool = False,
 ) -> Case:
-    """(x, w[, b]), {stride, padding, dilation, groups} as conv1d, conv2d and conv3d take them.
+    """(x, w), {stride, padding} as conv1d, conv2d and conv3d take them.
 
-    x (N, C, *S), w (F, C/groups, *K), b (F,). Images are 0 to 3 pixels larger than they need be, so
-    that most strides do not divide them. ndim: spatial axes, 1 to 3 unless given; bias: whether
-    there is b, either way unless given.
+    x (N, C, *S), w (F, C/groups, *K). Images are 0 to 3 pixels larger than they need be, so that
+    most strides do not divide them. ndim: spatial axes, 1 to 3 unless given. bias: half the cases
+    have a third input b (F,). dilated, groups: `dilation` and `groups` are drawn as well.
 
     >>> from hypothesis import find
-    >>> (x, w, *_), static = find(conv_cases(2), lambda case: case[1]["groups"] > 1)
+    >>> (x, w), static = find(conv_cases(2, groups=True), lambda case: case[1]["groups"] > 1)
     >>> x.shape, w.shape, static["groups"]
     ((1, 2, 1, 1), (2, 1, 1, 1), 2)
     """
     n = draw(hs.integers(1, 3)) if ndim is None else ndim
-    kernel, size, static = _windows(draw, n, pooling=False)
-    groups = draw(hs.integers(1, max_groups))
-    C, F = (groups * draw(hs.integers(1, 2)) for _ in range(2))
+    kernel, size, static = _windows(draw, n, pooling=False, dilated=dilated)
+    parts = draw(hs.integers(1, 3)) if groups else 1
+    C, F = (parts * draw(hs.integers(1, 2)) for _ in range(2))
     N = draw(hs.integers(1, 2)) if _least(draw, empty=True) else 0
-    inputs = [draw(arrays((N, C, *size))), draw(arrays((F, C // groups, *kernel)))]
-    if draw(hs.booleans()) if bias is None else bias:
+    inputs = [draw(arrays((N, C, *size))), draw(arrays((F, C // parts, *kernel)))]
+    if bias and draw(hs.booleans()):
         inputs.append(draw(arrays((F,))))
-    return tuple(inputs), {**static, "groups": groups}
+    if not dilated:
+        del static["dilation"]
+    if groups:
+        static["groups"] = parts
+    return tuple(inputs), static
 
 
 @hs.composite

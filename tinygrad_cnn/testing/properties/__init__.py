@@ -76,6 +76,10 @@ def check_all(
             outcomes[name] = PROPERTIES[name](subject)
         except GradientMismatch as failure:
             failures.append(failure)
+        except Exception:
+            if not failures:
+                raise
+            break  # what was found before tells more
     if failures:
         first = failures[0]
         also = tuple(failure.failure.name for failure in failures[1:])
