@@ -44,6 +44,11 @@ def but(G: np.ndarray, index: Any, factor: float) -> tuple[np.ndarray]:
     return (G,)
 
 
+def softmax(x: Any) -> Any:
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+
 def two_exchanged(g: Any, x: Any) -> tuple[Any]:
     G = 2 * g * x
     G[[1, 3]] = G[[3, 1]]
@@ -101,6 +106,41 @@ MISTAKES = [
         (ROW,),
         lambda g, x: (1.01 * g * np.cos(x),),
         "every element is 1.01 times",
+    ),
+    Mistake(
+        "factor, where most elements are rounding",
+        softmax,
+        (np.array([1.0, 2.0, 30.0]),),
+        lambda g, x: (1.5 * softmax(x) * (g - (g * softmax(x)).sum()),),
+        "every element is 1.5 times",
+    ),
+    Mistake(
+        "first of three",
+        np.sin,
+        (ROW[:3],),
+        lambda g, x: but(g * np.cos(x), 0, 1.1),
+        "one element alone is wrong",
+    ),
+    Mistake(
+        "last of four",
+        np.sin,
+        (ROW[:4],),
+        lambda g, x: but(g * np.cos(x), -1, 1.1),
+        "one element alone is wrong",
+    ),
+    Mistake(
+        "no return",
+        np.sin,
+        (ROW,),
+        lambda g, x: None,
+        "the vjp returned None: a forgotten return?",
+    ),
+    Mistake(
+        "None for one",
+        np.multiply,
+        (ROW, ROW),
+        lambda g, x, y: (g * y, None),
+        "the vjp returned None for input 1",
     ),
     Mistake(
         "power",

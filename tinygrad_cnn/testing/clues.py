@@ -40,6 +40,7 @@ def evidence(
         constant=_constant(subject, claim),
         ignored=tuple(_ignored(subject, claim)),
         elsewhere=dict(_elsewhere(subject, claim)),
+        none=_none(subject, claim),
     )
 
 
@@ -48,6 +49,27 @@ def _constant(subject: Subject, claim: Claim) -> bool:
     other = -2 * (g[::-1] if g.size > 1 else g)
     G = _answer(lambda: subject.gradient(subject.xs, other)[claim.k])
     return G is not None and np.array_equal(G, claim.G, equal_nan=True)
+
+
+def _none(subject: Subject, claim: Claim) -> str:
+    """Where a bare vjp says that there is no gradient: in which words."""
+    vjp = subject.vjp
+    if vjp is None or claim.G.any():
+        return ""
+    returned: list[Any] = []
+
+    def noted(*args: Any) -> Any:
+        returned.append(vjp(*args))
+        return returned[-1]
+
+    replace(subject, vjp=noted).gradient(subject.xs, claim.g)
+    G = returned[-1]
+    if G is None:
+        return "the vjp returned None: a forgotten return?"
+    several = isinstance(G, tuple | list)
+    k = subject.places[claim.k] if several and len(G) == len(subject.inputs) else claim.k
+    none = several and G[k] is None
+    return f"the vjp returned None for {subject.label(claim.k)}: no gradient" if none else ""
 
 
 # -- other inputs ---------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ class Evidence:
     constant   whether the gradient is the same for another upstream gradient
     ignored    sentences about static keywords that it does not depend on
     elsewhere  what the VJP returns for other arguments, by what it means if that is right here
+    none       that a bare vjp returned None, in words; "" where it did not
     """
 
     analytic: np.ndarray
@@ -35,12 +36,19 @@ class Evidence:
     constant: bool = False
     ignored: tuple[str, ...] = ()
     elsewhere: dict[str, np.ndarray] = field(default_factory=dict)
+    none: str = ""
 
     @property
     def wrong(self) -> np.ndarray:
         """Which elements are wrong."""
         with np.errstate(invalid="ignore"):
             return np.asarray(~(np.abs(self.analytic - self.numeric) <= self.tolerance))
+
+    @property
+    def telling(self) -> np.ndarray:
+        """Which elements tell a ratio: neither next to nothing nor within their tolerance of 0."""
+        size = np.abs(self.numeric)
+        return np.asarray(size > np.maximum(1e-3 * size.max(initial=0.0), 2 * self.tolerance))
 
     def looks_like(self, other: np.ndarray) -> bool:
         """Whether the gradient is `other`, up to the uncertainty of the numeric values."""
@@ -60,7 +68,9 @@ def hints(evidence: Evidence) -> tuple[str, ...]:
 
 
 def _nothing(e: Evidence) -> Iterator[str]:
-    if not e.analytic.any():
+    if e.none:
+        yield e.none
+    elif not e.analytic.any():
         yield (
             "it is zero: the graph is cut (.data, .numpy(), detach, a captured array), or a "
             "gradient is missing"
@@ -73,11 +83,11 @@ def _upstream(e: Evidence) -> Iterator[str]:
 
 
 def _factor(e: Evidence) -> Iterator[str]:
-    large = np.abs(e.numeric) > 1e-3 * np.abs(e.numeric).max(initial=0.0)
+    large = e.telling
     if not large.any():
         return
-    ratios = (e.analytic[large] / e.numeric[large]).real
-    ratio = float(np.median(ratios))
+    doubt = e.tolerance[large] / np.abs(e.numeric[large])
+    ratio = float((e.analytic[large] / e.numeric[large]).real[doubt.argmin()])
     if not e.wrong[large].all() or not e.looks_like(ratio * e.numeric) or not ratio:
         return
     if abs(ratio + 1) < 1e-6:
@@ -92,12 +102,13 @@ def _factor(e: Evidence) -> Iterator[str]:
                 yield about
             return
     if several:
-        yield f"every element is {ratio:.6g} times what it should be"
+        digits = int(np.clip(np.ceil(-np.log10(max(doubt.min(), 1e-6))), 2, 6))
+        yield f"every element is {ratio:.{digits}g} times what it should be"
 
 
 def _power(e: Evidence) -> Iterator[str]:
     """analytic = c x^p numeric: a power of x too many, or one too few."""
-    large = np.abs(e.numeric) > 1e-3 * np.abs(e.numeric).max(initial=0.0)
+    large = e.telling
     x, G, right = (a[large].real for a in (e.x, e.analytic, e.numeric))
     if x.size < 2 or not np.ptp(np.abs(x)) or not x.all():
         return
@@ -249,9 +260,9 @@ TELLS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     _exchanged,
     _moved,
     _broadcast,
+    _one,
     _edges,
     _range,
-    _one,
     _precision,
 )
 """What to look for, in the order in which it is told."""

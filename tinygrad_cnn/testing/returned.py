@@ -27,6 +27,11 @@ def as_gradients(
             )
     if len(gradients) == inputs:
         gradients = [gradients[i] for i in places]
+    if returned is None and len(xs) > 1:
+        raise WrongGradientShape(
+            "vjp returned None: a forgotten return? Return a tuple of arrays, one gradient for "
+            "each input"
+        )
     if len(gradients) != len(xs):
         raise WrongGradientShape(
             f"vjp returned {len(gradients)} gradients for {inputs} inputs; return one for each, "
