@@ -747,3 +747,43 @@ def test_a_hook_that_returns_another_dtype_changes_no_leafs_dtype() -> None:
     tg.sum(x * 2.0).backward()
     assert x.grad is not None
     assert x.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize("shaped", [False, True], ids=["as lent", "a view of it"])
+@pytest.mark.parametrize("lend", [memoryview, bytearray], ids=["by a view", "by an object"])
+def test_memory_that_another_object_lends_is_never_added_to(lend: Any, shaped: bool) -> None:
+    owner = np.arange(1, 5, dtype=np.float32)
+    lent = lend(owner.data.cast("B"))
+    slope = Op(lambda x: x.sum(), name="slope_lent_by_another")
+
+    def borrowed(g: Any, _y: Any, _x: Any) -> Any:
+        array = np.frombuffer(lent, np.float32)
+        return array.reshape(2, 2).reshape(4) if shaped else array
+
+    slope.vjp(borrowed)
+    x = Tensor(np.ones(4, np.float32), requires_grad=True)
+    for _ in range(2):
+        x.grad = None
+        ((x * 10).sum() + slope(x)).backward()
+        assert x.grad is not None
+        assert x.grad.data.tolist() == [11, 12, 13, 14]
+        assert not np.shares_memory(x.grad.data, np.frombuffer(lent, np.float32))
+    assert np.frombuffer(lent, np.float32).tolist() == [1, 2, 3, 4]
+
+
+def test_what_an_op_kept_is_gone_when_the_sweep_is_past_it() -> None:
+    kept: list[weakref.ref[Any]] = []
+    alive: list[bool] = []
+
+    def forward(x: Any) -> Any:
+        mask = np.ones(x.shape, bool)
+        kept.append(weakref.ref(mask))
+        return x * 2, mask
+
+    keeps = Op(forward, name="keeps_a_mask", residuals=("mask",))
+    keeps.vjp(lambda g, _y, _x, mask: g * 2 * mask)
+    x = Tensor(np.ones(3), requires_grad=True)
+    before = x * 1
+    before.register_hook(lambda g: alive.append(kept[0]() is not None))
+    keeps(before).sum().backward()
+    assert alive == [False]

@@ -181,7 +181,7 @@ def _descend(
                 pending[seq] = _add(entry, gradient)
         if release:
             node.args = node.output = node.residual = None
-            call = ()  # the sweep holds nothing of a node that it has passed
+            call, static = (), node.static  # the sweep holds nothing of a node that it has passed
     return done
 
 
@@ -322,14 +322,19 @@ def _alone(array: Any) -> bool:
     """Whether nobody but a variable of the sweep holds the array: it may be added to.
 
     Whoever else could read it (the graph that saved it, the place where the same gradient also
-    goes, a VJP that returns a constant of its own) holds a reference to it or to its base.
+    goes, a VJP that returns a constant of its own) holds a reference to it or to its base. But of
+    memory that another library lends, the array knows only the loan.
     """
     return (
         type(array) is ndarray
         and getrefcount(array) <= _ONE_HOLDER + 1  # our caller and we
-        and (array.base is None or getrefcount(array.base) <= _ONE_HOLDER)
+        and (array.base is None or _owns(array.base) and getrefcount(array.base) <= _ONE_HOLDER)
         and bool(array.flags.writeable)
     )
+
+
+def _owns(base: Any) -> bool:
+    return type(base) is ndarray and base.base is None
 
 
 _example = [np.empty(0)]
