@@ -328,7 +328,7 @@ def _alone(array: Any) -> bool:
     return (
         type(array) is ndarray
         and getrefcount(array) <= _ONE_HOLDER + 1  # our caller and we
-        and (array.base is None or _owns(array.base) and getrefcount(array.base) <= _ONE_HOLDER)
+        and (array.base is None or (_owns(array.base) and getrefcount(array.base) <= _ONE_HOLDER))
         and bool(array.flags.writeable)
     )
 
