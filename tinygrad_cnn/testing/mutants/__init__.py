@@ -4,7 +4,7 @@ from tinygrad_cnn.testing import mutants
 
 with mutants.mutate("tanh", "sign"):   # inside, tanh's gradient has the wrong sign
     ...
-mutants.kill_matrix()                  # which property notices which mistake in the library's ops
+print(mutants.kill_matrix())           # which property notices which mistake in the library's ops
 @op_property(..., mutants=True)        # does your test notice mistakes in your op?
 """
 

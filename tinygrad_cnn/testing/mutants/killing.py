@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -143,17 +142,18 @@ class KillMatrix:
 
 
 def kill_matrix(
-    seeds: int = 3, examples: int = 100, mutants: Sequence[Mutant] = MUTANTS
+    seeds: int = 3, examples: int = 100, mutants: Sequence[Mutant] | None = None
 ) -> KillMatrix:
-    """Run the kit on wrong gradients of the library's ops; print which property noticed which.
+    """Run the kit on wrong gradients of the library's ops: which property noticed which.
 
-    Each mutant meets up to so many cases for each seed; once it is killed by one property, a few
-    more, to see whether another kills it, too.
+    What is returned is a table when it is printed. The mutants are MUTANTS, unless given. Each
+    meets up to so many cases for each seed; once it is killed by one property, a few more, to see
+    whether another kills it, too.
     """
     drawn: dict[tuple[int, int], list[Case]] = {}
     deaths: dict[str, dict[str, int]] = {}
     missed: dict[str, list[int]] = {}
-    for mutant in mutants:
+    for mutant in MUTANTS if mutants is None else mutants:
         deaths[mutant.name], missed[mutant.name] = {}, []
         for seed in range(seeds):
             key = id(mutant.work), seed
@@ -164,9 +164,7 @@ def kill_matrix(
                 missed[mutant.name].append(seed)
             for name, number in found.items():
                 deaths[mutant.name][name] = max(number, deaths[mutant.name].get(name, 0))
-    matrix = KillMatrix(deaths, missed)
-    sys.stdout.write(f"{matrix}\n")
-    return matrix
+    return KillMatrix(deaths, missed)
 
 
 def killers(mutant: Mutant, cases: Iterable[Case]) -> dict[str, int]:

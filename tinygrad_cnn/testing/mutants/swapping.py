@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import wraps
 from types import ModuleType
 from typing import Any
@@ -53,6 +54,9 @@ def mutate(op: Op | str, mutation: Mutation | str, input: int = 0) -> Iterator[T
     op         an Op, or the name of one in the registry
     mutation   the name of one in MUTATIONS, or a Mutation of your own
 
+    The mistakes that only one op can have ("kernel not flipped", "ties all paid") are whole rules:
+    they are those of MUTANTS, each with its work, and mutate does not apply them.
+
     >>> import numpy as np, tinygrad_cnn as tg
     >>> x = tg.Tensor(np.array(0.0), requires_grad=True)
     >>> with mutate("sin", "sign"):
@@ -74,12 +78,21 @@ def spoil_bare(
     return _Wrong(mutation, input, trace).bare(vjp)
 
 
+SOURCES = {
+    "op": "all are in tinygrad_cnn.core.op.REGISTRY",
+    "mutation": "all are in mutants.MUTATIONS; those of mutants.MUTANTS are run by kill_matrix",
+}
+"""Where the names of each kind are to be found."""
+
+
 def named(value: Any, table: Any, what: str) -> Any:
     """The entry of the table, if `value` is a name; else what it is."""
     if not isinstance(value, str):
         return value
     if value not in table:
-        raise ConfigError(f"mutate: no {what} {value!r}; there are {', '.join(table)}")
+        near = get_close_matches(value, table, n=4, cutoff=0.4)
+        hint = f"; the nearest are {', '.join(near)}" if near else ""
+        raise ConfigError(f"mutate: no {what} {value!r}{hint}; {SOURCES[what]}")
     return table[value]
 
 
