@@ -16,6 +16,8 @@ import numpy as np
 
 from tinygrad_cnn.core.modes import Observer, observe
 from tinygrad_cnn.core.op import Op
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.testing.arrays import copies_of
 from tinygrad_cnn.testing.report import GradientMismatch
 from tinygrad_cnn.testing.subject import REFUSALS, Subject
 
@@ -29,6 +31,9 @@ def definition(subject: Subject, name: str, place: int | None) -> str:
     if subject.vjp is not None:
         return f"{location(subject.vjp)}, vjp="
     calls = _calls(subject.root)
+    if name == "directional_derivative" and place is not None and _cut(subject, place, calls):
+        f = f"{location(subject.f)}, the function under test"
+        return f"{f}: no gradient finds a way to input {place}"
     ops = list({id(op): op for op, _, _ in calls}.values())
     if len(ops) == 1:
         return _place_in(ops[0], place)
@@ -70,6 +75,24 @@ def _place_in(op: Op, i: int | None) -> str:
     vjp = op.vjps[min(i, len(op.vjps) - 1)]
     which = f" with respect to {op.inputs[i]}" if i < len(op.inputs) > 1 else ""
     return f"{location(vjp or op.forward)}, the VJP of op {op.name}{which}"
+
+
+def _cut(subject: Subject, place: int, calls: list[tuple[Op, list[Any], dict[str, Any]]]) -> bool:
+    """Whether no recorded way leads from an input to the outputs, though each op has its VJPs."""
+    if place not in subject.places or any(None in op.vjps for op, _, _ in calls):
+        return False
+    leaves, ys = subject.record(copies_of(subject.xs))
+    wanted = leaves[subject.places.index(place)]._node
+    seen: set[int] = set()
+    ahead = [y._node for y in ys if isinstance(y, Tensor)]
+    while ahead:
+        node = ahead.pop()
+        if node is wanted and node is not None:
+            return False
+        if node is not None and id(node) not in seen:
+            seen.add(id(node))
+            ahead += node.parents
+    return True
 
 
 class _Calls(Observer):
