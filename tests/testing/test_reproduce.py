@@ -156,6 +156,44 @@ def test_an_object_with_a_state_is_left_for_the_reader_to_fill_in() -> None:
     compile(told, "<pasted>", "exec")
 
 
+class Model:
+    """With a state, a method, its gradient, and a __call__."""
+
+    def __init__(self, scale: float = 2.0) -> None:
+        self.scale = scale
+
+    def __call__(self, x: Any) -> Any:
+        return self.scale * x
+
+    def vjp(self, g: Any, x: Any) -> Any:
+        return (g,)
+
+    def __repr__(self) -> str:
+        return f"Model(\n  scale={self.scale}\n)"
+
+
+def test_a_method_and_a_callable_object_are_those_of_one_object_to_fill_in() -> None:
+    model = Model()
+    of_call = failure(gradcheck, model, np.ones(2), vjp=model.vjp).reproducer
+    of_method = failure(gradcheck, model.__call__, np.ones(2), vjp=model.vjp).reproducer
+    assert f"from {__name__} import Model" in of_call
+    assert "f = Model()  # TO FILL IN: the state of Model( scale=2.0 )" in of_call
+    assert "gradcheck(f, x0, vjp=f.vjp, seed=0)" in of_call
+    assert "f_of = Model()  # TO FILL IN" in of_method
+    assert "gradcheck(f_of.__call__, x0, vjp=f_of.vjp, seed=0)" in of_method
+    for told in (of_call, of_method):
+        with pytest.raises(GradientMismatch):
+            exec(compile(told, "<pasted>", "exec"), {})
+
+
+def test_an_object_of_a_class_that_cannot_be_imported_is_named() -> None:
+    class Local(Model):
+        pass
+
+    told = failure(gradcheck, Local(), np.ones(2), vjp=lambda g, x: (g,)).reproducer
+    assert "f = ...  # TO FILL IN: a Local, Model( scale=2.0 ): its state is not at hand" in told
+
+
 @pytest.mark.parametrize("kind", ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"])
 def test_a_generator_goes_on_where_it_stood(kind: str) -> None:
     noise = np.random.Generator(getattr(np.random, kind)(3))

@@ -2,8 +2,8 @@
 
 Functions that can be imported are imported; others are copied from their source, with whatever
 they name (modules, constants, arrays, other functions, ops and their VJPs, generators in the state
-that they are in). What has no source (it was made by exec, or is some object with a state) is left
-out, and the script says so.
+that they are in). What has no source (it was made by exec) or has a state (an object, whose method
+or whose __call__ is the function) is left to be filled in, by a line that says what it was.
 """
 
 from __future__ import annotations
@@ -99,7 +99,12 @@ class _Script:
                 self.future = ["from __future__ import annotations", ""]
             self._free_names(function, source)
             return self._written(name, source)
-        return self._missing(name, f"{_described(function)}: its source is not at hand")
+        if isinstance(function, FunctionType | type):
+            return self._missing(name, f"{_described(function)}: its source is not at hand")
+        owner = getattr(function, "__self__", None)
+        if owner is None or isinstance(owner, ModuleType):
+            return self._object(name, function)
+        return f"{self.value(f'{name}_of', owner)}.{function.__name__}"
 
     def _imported(self, function: Any) -> str:
         """The name of a function that a module has at its top, after importing it."""
@@ -159,6 +164,19 @@ class _Script:
             elif (expression := self.value(name, value)) != name:
                 self.lines.append(f"{name} = {expression}")
 
+    def _object(self, name: str, value: Any) -> str:
+        """An object, whose state nobody can write down: one of its class, to be filled in."""
+        if id(value) in self.named:
+            return self.named[id(value)]
+        self.named[id(value)] = name
+        kind = type(value)
+        shown = " ".join(repr(value).split())
+        if kind.__module__ in sys.builtin_module_names or not (made := self._imported(kind)):
+            what = f"a {kind.__name__}, {shown:.60}: its state is not at hand"
+            return self._missing(name, what)
+        self.lines += [f"{name} = {made}()  # TO FILL IN: the state of {shown:.60}", ""]
+        return name
+
     def _missing(self, name: str, what: str) -> str:
         """A line where something is to be filled in."""
         self.lines += [f"{name} = ...  # TO FILL IN: {what}", ""]
@@ -191,7 +209,7 @@ class _Script:
             return self.function(name, value)
         if isinstance(value, slice | type(...)) or _is_literal(value):
             return repr(value)
-        return self._missing(name, f"a {type(value).__name__}, {value!r:.60}")
+        return self._object(name, value)
 
     def _generator(self, name: str, rng: np.random.Generator) -> str:
         """A generator in the same state, where its kind is one of NumPy's."""
