@@ -193,7 +193,7 @@ def test_a_method_is_refused_with_advice() -> None:
 
         class TestOther:
             @op_property(inputs=SMALL)
-            def test_noself(x: Any) -> Any:  # noqa: N805 (the mistake)
+            def test_noself(x: Any) -> Any:
                 return right(x)
 
     @op_property(inputs=SMALL)

@@ -166,3 +166,10 @@ def test_a_derivative_that_cancels_beside_a_tiny_one_is_not_accused(f: Any) -> N
 def test_an_infinite_gradient_of_complex_numbers_has_no_derivative_to_be_wrong() -> None:
     z = np.array([1j, 0.25 - 0.5j])
     check_all(tg.asinh, z, properties=["directional_derivative", "second_order"])
+
+
+def test_of_a_batch_of_one_it_is_told_that_there_is_no_other_sample() -> None:
+    of_one = check_all(tg.tanh, np.ones((1, 3)), properties=["batch_independence"])
+    assert of_one.outcomes["batch_independence"].skipped.startswith("a batch of one")
+    of_two = check_all(tg.sum, np.ones((2, 3)), properties=["batch_independence"])
+    assert of_two.outcomes["batch_independence"].skipped == "f does not act row by row"

@@ -50,3 +50,8 @@ def __getattr__(name: str) -> Any:
 
         return op_property
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What is meant to be used; op_property, too, before it is asked for."""
+    return [*__all__, "mutants", "strategies"]

@@ -237,8 +237,8 @@ def _must_be_a_function(body: Callable[..., Any]) -> None:
     inside = getattr(body, "__qualname__", "").rpartition(".")[0]
     if inside and not inside.endswith("<locals>"):
         raise ConfigError(
-            f"op_property: {body.__qualname__} is written in a class, whose methods are called with "
-            f"a self that is no input; write a function outside of the class"
+            f"op_property: {body.__qualname__} is written in a class, whose methods are "
+            f"called with a self that is no input; write a function outside of the class"
         )
 
 
