@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import threading
 
 import numpy as np
@@ -88,3 +90,16 @@ def test_threads_never_share_a_result():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_child_forked_while_a_thread_held_the_lock_does_not_wait_for_it(idle):
+    with idle.lock:
+        child = os.fork()
+        if not child:
+            signal.alarm(5)
+            a = fresh((SIZE,), F4)
+            del a
+            os._exit(0 if idle.bytes == 4 * SIZE else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
+from types import FrameType
 
 import pytest
 
@@ -78,3 +85,90 @@ def test_two_threads_may_call_at_once() -> None:
     for thread in threads:
         thread.join()
     assert found == [[(0, 1), (1, 2), (2, 3)]] * 600
+
+
+def interrupted_at(moment: int) -> bool:
+    """Share once, with Ctrl-C after so many calls and returns; whether it came to that."""
+    events = itertools.count()
+
+    def come(frame: FrameType, *event: object) -> None:
+        if frame.f_code.co_filename == workers.__file__ and next(events) == moment:
+            raise KeyboardInterrupt
+
+    sys.setprofile(come)
+    try:
+        share(lambda first, last: first, 3, 3)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
+
+
+def test_whenever_a_call_is_interrupted_the_next_one_has_every_thread() -> None:
+    threads = []
+
+    def interrupt_everywhere() -> None:
+        for moment in itertools.count():
+            if not interrupted_at(moment):
+                break
+            threads.append(len({name for *_, name in share(names, 3, 3)}))
+
+    tester = threading.Thread(target=interrupt_everywhere, daemon=True)
+    tester.start()
+    tester.join(20)
+    assert not tester.is_alive()
+    assert len(threads) > 20
+    assert set(threads) == {3}
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs a signal to one thread")
+def test_an_interrupted_wait_ends_when_nobody_writes_any_more() -> None:
+    begun, done = [], []
+
+    def work(first: int, last: int) -> None:
+        if first == 0:
+            return
+        begun.append(first)
+        if first == 1:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        time.sleep(0.05)
+        done.append(first)
+
+    with pytest.raises(KeyboardInterrupt):
+        share(work, 3, 3)
+    assert sorted(done) == sorted(begun) != []
+
+
+def test_where_no_thread_can_begin_the_caller_does_every_span(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    workers._crew.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for _ in range(2):
+            assert [span[:2] for span in share(names, 3, 3)] == [(0, 1), (1, 2), (2, 3)]
+    assert len({name for *_, name in share(names, 3, 3)}) == 3
+
+
+def test_what_dies_with_the_interpreter_may_still_call() -> None:
+    program = """
+from tinygrad_cnn.kernels.blocked.workers import GRAIN, share
+class Last:
+    def __del__(self, share=share, GRAIN=GRAIN, print=print):
+        print(share(lambda first, last: last, 3, 3 * GRAIN))
+last = Last()
+share(lambda first, last: last, 3, 3 * GRAIN)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "TINYGRAD_CNN_THREADS": "3"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ended.stdout == "[1, 2, 3]\n"

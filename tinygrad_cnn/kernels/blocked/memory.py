@@ -11,6 +11,7 @@ Nothing else in the program is touched: no setting of the C library, no other ar
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import defaultdict
 from math import prod
@@ -43,6 +44,10 @@ class _Idle:
     """The memory of dead results, by size: each step of training asks for the same sizes."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew. A fork may come while another thread holds the lock: it is none of it."""
         self.buffers: defaultdict[int, list[Array]] = defaultdict(list)
         self.bytes = 0
         self.lock = threading.Lock()
@@ -81,6 +86,8 @@ class _Lease:
 
 
 _idle = _Idle()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _idle.forget())  # whichever it is by then
 
 
 def fresh(shape: Ints, dtype: np.dtype[Any]) -> Array:

@@ -8,12 +8,14 @@ number of threads, and so does every rounding.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import cache, partial
 from itertools import pairwise
-from typing import Generic, TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -35,19 +37,38 @@ def threads() -> int:
     return min(cores or 1, MOST)
 
 
+class _Call:
+    """What the parts of one call share: whether those that nobody has begun are still wanted."""
+
+    given_up = False
+
+
 class _Part(Generic[T]):
     """A span's work, done in another thread: its result, or what it raised."""
 
-    def __init__(self, work: Callable[[int, int], T], first: int, last: int) -> None:
+    def __init__(self, call: _Call, work: Callable[[int, int], T], first: int, last: int) -> None:
         # The context carries the caller's np.errstate along.
         self.run: Callable[[], T] = partial(copy_context().run, work, first, last)
+        self.call, self.begun, self.ended = call, False, False
         self.error: BaseException | None = None
+        self.done = threading.Lock()
+        self.done.acquire()
 
     def do(self) -> None:
-        try:
-            self.result = self.run()
-        except BaseException as error:
-            self.error = error
+        self.begun = True  # before it looks, as the caller gives up before it looks: one is seen
+        if not self.call.given_up:
+            try:
+                self.result = self.run()
+            except BaseException as error:
+                self.error = error
+        self.ended = True
+        self.done.release()
+
+    def wait(self) -> None:
+        """Until it has ended, or never will begin. It may be asked again."""
+        if not self.ended and (self.begun or not self.call.given_up):
+            with self.done:
+                pass
 
     def get(self) -> T:
         if self.error:
@@ -56,41 +77,37 @@ class _Part(Generic[T]):
 
 
 class _Worker(threading.Thread):
-    """A thread that waits for parts. Two locks hand them over: a third of an executor's time."""
+    """A thread that does one part after the other. Less than an executor, in a third of its time.
+
+    A part is handed over in one step, which no signal can divide.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(name=f"kernels_{number}", daemon=True)
-        self.idle, self.called = threading.Lock(), threading.Lock()
-        self.called.acquire()
+        self.parts: SimpleQueue[_Part[Any]] = SimpleQueue()
         self.start()
-
-    def begin(self, part: _Part[T]) -> None:
-        self.idle.acquire()
-        self.part = part
-        self.called.release()
-
-    def wait(self) -> None:
-        with self.idle:
-            pass
 
     def run(self) -> None:
         while True:
-            self.called.acquire()
-            self.part.do()
-            del self.part
-            self.idle.release()
+            self.parts.get().do()
 
 
 class _Crew:
-    """The workers, who serve one call at a time."""
+    """The workers, who serve one call at a time: the one in `served`."""
 
     def __init__(self) -> None:
         self.workers: list[_Worker] = []
-        self.taken = threading.Lock()
+        self.served: dict[str, _Call] = {}
 
     def first(self, count: int) -> list[_Worker]:
-        """So many of them."""
-        self.workers += [_Worker(number) for number in range(len(self.workers), count)]
+        """So many of them; none where no thread runs, at the interpreter's end, or can begin."""
+        if sys.is_finalizing():
+            return []
+        try:
+            while len(self.workers) < count:
+                self.workers.append(_Worker(len(self.workers)))
+        except RuntimeError:
+            return []
         return self.workers[:count]
 
 
@@ -107,28 +124,43 @@ def share(work: Callable[[int, int], T], samples: int, elements: int) -> list[T]
     """work(first, last) over spans that cover range(samples), each in a thread; in order.
 
     A call from within `work`, or while another thread's call is under way, finds the crew taken,
-    and does the same spans one after the other.
+    and does the same spans one after the other; so does a call for which there are no threads.
     """
     parts = min(threads(), samples, elements // GRAIN)
     if parts <= 1:
         return [work(0, samples)]
     ends = [samples * part // parts for part in range(parts + 1)]
-    crew = _crew()
-    if not crew.taken.acquire(blocking=False):
+    crew, call = _crew(), _Call()
+    try:  # Ctrl-C may come between any two lines, also between taking the crew and knowing it
+        if crew.served.setdefault("call", call) is call and (workers := crew.first(parts - 1)):
+            return _together(call, work, ends, workers)
         return [work(first, last) for first, last in pairwise(ends)]
-    try:
-        return _together(work, ends, crew.first(parts - 1))
     finally:
-        crew.taken.release()
+        if crew.served == {"call": call}:
+            del crew.served["call"]
 
 
-def _together(work: Callable[[int, int], T], ends: list[int], workers: list[_Worker]) -> list[T]:
-    others = [_Part(work, first, last) for first, last in pairwise(ends[1:])]
+def _together(
+    call: _Call, work: Callable[[int, int], T], ends: list[int], workers: list[_Worker]
+) -> list[T]:
+    others = [_Part(call, work, first, last) for first, last in pairwise(ends[1:])]
+    failure: BaseException | None = None
     try:
         for worker, part in zip(workers, others, strict=True):
-            worker.begin(part)
+            worker.parts.put(part)
         own = work(ends[0], ends[1])
-    finally:  # whatever happened here: nobody may write to arrays that the caller thinks done
-        for worker in workers:
-            worker.wait()
+    except BaseException as error:
+        call.given_up, failure = True, error
+    while True:  # whatever happened: nobody may write to arrays that the caller thinks done
+        try:
+            for part in others:
+                part.wait()
+            break
+        except BaseException as error:  # Ctrl-C, perhaps once more
+            call.given_up, failure = True, error
+    if failure:
+        try:
+            raise failure
+        finally:
+            del failure  # it holds this frame, which would hold it
     return [own, *(other.get() for other in others)]
