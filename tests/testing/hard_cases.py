@@ -111,6 +111,10 @@ def unless_equal_vjp(g: Any, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, 
     return g * (a != b) * expit(a - b), g * (a != b) * expit(b - a)
 
 
+def x_ln_x(x: np.ndarray) -> np.ndarray:
+    return x * np.log(np.abs(np.where(x == 0, 1, x)))
+
+
 HARD_RIGHT = [
     # -- kinks, near and far
     right(
@@ -155,6 +159,18 @@ HARD_RIGHT = [
         np.cbrt,
         lambda g, x: (g / 3 / np.cbrt(x) ** 2,),
         fixed(np.array([0.0, 1.0])),
+    ),
+    right(
+        "x ln x at 0, where its slope is infinite",
+        x_ln_x,
+        lambda g, x: (g * (np.log(np.abs(x)) + 1),),
+        fixed(np.array([0.0, 0.625])),
+    ),
+    right(
+        "x ln x at 0, with 0 by convention",
+        x_ln_x,
+        lambda g, x: (g * np.where(x == 0, 0, np.log(np.abs(x)) + 1),),
+        fixed(np.array([0.625, 0.0, 3.0])),
     ),
     right(
         "the median of three equals",
@@ -577,6 +593,14 @@ HARD_WRONG = [
         fixed(np.array([0.5, 1.0, 2.0]), np.array([0.5, 2.0, 3.0])),
         0,
         lambda a, b: a == b,
+    ),
+    Specimen(
+        "x ln x, kept from infinity, with 0 at 0",
+        lambda x: x * np.log(np.abs(x) + 1e-6),
+        lambda g, x: (g * (x != 0) * (np.log(np.abs(x) + 1e-6) + np.abs(x) / (np.abs(x) + 1e-6)),),
+        fixed(np.array([0.0, 1.0])),
+        0,
+        at((0,)),
     ),
     Specimen(
         "an element taken out of the graph",

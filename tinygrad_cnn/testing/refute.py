@@ -7,10 +7,11 @@ neighbouring scales, the ladders of one-sided quotients
     2. agree with one another, the left ones with the right ones: f has no kink within these steps,
     3. exclude c, by more than the rounding of c, which is measured, and than its ninth digit,
 
-and if no finer run says anything else, no coarser one agrees with c, f does not follow c closer to
-x, and the slope is no other one where all inputs are moved a little, see nearby. Whatever could
-mislead one ladder (a kink nearer than its step, noise, a jump, a singularity) sets the scales, or
-the sides, against each other; then nothing is settled, and nobody is accused.
+and if no finer run says anything else, no coarser one agrees with c, the slope does not go on to
+change as the steps shrink, f does not follow c closer to x, and the slope is no other one where all
+inputs are moved a little, see nearby. Whatever could mislead one ladder (a kink nearer than its
+step, noise, a jump, a singularity) sets the scales, or the sides, against each other; then nothing
+is settled, and nobody is accused.
 
 Rounding also makes stairs, on which f is constant while its slope is not, see _stair; or on which a
 part of f is, see _walled.
@@ -22,7 +23,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from typing import Any
 
 import numpy as np
@@ -184,6 +185,9 @@ class Probe:
         slope = min((s for s in (*below, *above) if _agree([s, *finest])), key=lambda s: s.error)
         if self._contradicted(slope, c, runs[: runs.index(finest)], runs):
             return OPEN
+        start = flat + below.index(finest[0])
+        if all(self._drifts(side[start:n], noise) for side in (self.left, self.right)):
+            return OPEN
         if self._nearer(c, slope.value) or self._walled(slope, below, above, flat):
             return OPEN
         if self._kinked(c, slope):
@@ -249,6 +253,23 @@ class Probe:
         return any(
             follows(t) and follows(u) for side in (self.left, self.right) for t, u in pairwise(side)
         ) and not self._quantised(self._flat())
+
+    def _drifts(self, steps: Sequence[float], noise: float) -> bool:
+        """Whether the quotients of a run go on and on as the steps shrink, as those of x ln x at 0.
+
+        Of a slope that settles, even as slowly as that of |x|^1.5, each step changes the less the
+        smaller it is; these change by the same for each halving, give or take a factor of 2.
+        """
+        rows = [one_side(self.phi, t, noise) for t in steps[: RUN + 2 * LEVELS]]
+        audible = dropwhile(
+            lambda ab: not abs(ab[0].value - ab[1].value) > ab[0].noise + ab[1].noise,
+            pairwise(rows),
+        )
+        rates = [(a.value - b.value) / math.log(b.h / a.h) for a, b in audible]
+        if len(rates) < RUN:
+            return False
+        low, high = sorted((min(rates), max(rates)), key=abs)
+        return high * low > 0 and abs(high) <= 2 * abs(low)
 
     def _walled(
         self, slope: Slope, below: Sequence[Slope], above: Sequence[Slope], flat: int
