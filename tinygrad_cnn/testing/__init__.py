@@ -12,6 +12,7 @@ and, where hypothesis is installed, tests that draw their inputs (strategies), d
 from tinygrad_cnn.testing import op_property, strategies as st, mutants
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_cnn.testing.gradcheck import gradcheck, gradgradcheck
@@ -44,14 +45,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """op_property, imported when asked for: it needs hypothesis, the rest of the kit does not."""
+    """What needs hypothesis is imported when asked for: the rest of the kit does without."""
     if name == "op_property":
         from tinygrad_cnn.testing.declare import op_property
 
         return op_property
+    if name in ("mutants", "strategies"):
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """What is meant to be used; op_property, too, before it is asked for."""
+    """What is meant to be used, also before it is imported."""
     return [*__all__, "mutants", "strategies"]

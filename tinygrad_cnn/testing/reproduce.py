@@ -170,11 +170,12 @@ class _Script:
             return self.named[id(value)]
         self.named[id(value)] = name
         kind = type(value)
-        shown = " ".join(repr(value).split())
+        plain = repr(value) == object.__repr__(value)  # its address says nothing elsewhere
+        shown = kind.__name__ if plain else textwrap.shorten(repr(value), 60, placeholder=" ...")
         if kind.__module__ in sys.builtin_module_names or not (made := self._imported(kind)):
-            what = f"a {kind.__name__}, {shown:.60}: its state is not at hand"
-            return self._missing(name, what)
-        self.lines += [f"{name} = {made}()  # TO FILL IN: the state of {shown:.60}", ""]
+            of = f"a {kind.__name__} of {kind.__module__}"
+            return self._missing(name, f"{of}, {shown}: its state is not at hand")
+        self.lines += [f"{name} = {made}()  # TO FILL IN: the state of {shown}", ""]
         return name
 
     def _missing(self, name: str, what: str) -> str:
