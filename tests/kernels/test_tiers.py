@@ -346,6 +346,17 @@ def test_every_tier_takes_the_specified_step_in_place(kernel, tier, data):
 
 
 @pytest.mark.parametrize("tier", TIERS)
+def test_single_taps_that_meet_a_part_of_the_gradient_only_take_that_part(tier):
+    # Strides of 3 leave phases of dx of 2 positions, which one tap each meets of the gradient's 3.
+    rng = np.random.default_rng(0)
+    args = rng.normal(size=(1, 2, 3, 3, 3)), rng.normal(size=(2, 1, 2, 3, 2)), (9, 7, 9)
+    where = (3, 3, 3), (0, 2, 1), (1, 2, 2), 1
+    with kernels.use(tier):
+        found = kernels.conv_input(*args, *where)
+    assert_equal_up_to_rounding(found, reference.conv_input(*args, *where))
+
+
+@pytest.mark.parametrize("tier", TIERS)
 def test_a_second_call_does_not_write_into_the_result_of_the_first(tier):
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(3, 2, 6, 6)), rng.normal(size=(2, 2, 3, 3))

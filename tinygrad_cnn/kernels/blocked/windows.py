@@ -66,8 +66,9 @@ class Windows:
             and all(e <= n for e, n in zip(_extent(where), x.shape[2:], strict=True))
             and x.flags.c_contiguous
         )
-        # A 1x1 kernel's windows are x itself.
-        self.plain = self.direct and prod(kernel) == prod(stride) == 1 and not samples_inside
+        # A 1x1 kernel's windows are x itself, if it meets all of it.
+        single = prod(kernel) == prod(stride) == 1 and x.shape[2:] == tuple(out)
+        self.plain = self.direct and single and not samples_inside
         if self.plain:
             return
         block = (rows, *out[1:]) if self.outer else out
