@@ -294,3 +294,17 @@ def test_a_vjp_that_takes_no_tensors_is_told_where_second_derivatives_are(check:
 def test_what_a_vjp_raises_at_first_order_is_not_lost_at_the_second() -> None:
     with pytest.raises(GradientMismatch, match="directional_derivative: the VJP raised"):
         check_all(_shapes_in_its_vjp, np.ones((3, 4)))
+
+
+@pytest.mark.parametrize(("n", "unseen"), [(2, "1 element is"), (30, "29 elements are")])
+def test_elements_too_small_to_be_seen_are_counted_however_few(n: int, unseen: str) -> None:
+    def vjp(g: Any, x: np.ndarray) -> tuple[np.ndarray]:
+        G = g * np.exp(x)
+        G[1:] *= 5
+        return (G,)
+
+    x = np.linspace(-3, 1, n)
+    x[0] = 50
+    skipped = gradcheck(lambda x: np.exp(x).sum(), x, vjp=vjp).skipped
+    assert skipped == (f"input 0: {unseen} too small to be seen beside others",)
+    assert not gradcheck(lambda x: np.exp(x), x, vjp=lambda g, x: (g * np.exp(x),)).skipped

@@ -140,6 +140,7 @@ class _Comparison:
         self.checks: list[Check] = []
         self.skipped: list[str] = [subject.precision] if subject.precision else []
         self.excluded: list[set[int]] = [set() for _ in subject.xs]
+        self.hidden: dict[int, set[int]] = {}  # by place: seen through no upstream gradient
         self.rejected = ""
 
     def report(self) -> GradientReport:
@@ -208,6 +209,11 @@ class _Comparison:
         by_size = upstream_of_each(self.subject, rng)
         if by_size is not None:
             self._direction("each output by its size", rng, by_size, apart=True)
+        for k, hidden in self.hidden.items():
+            some = f"{len(hidden)} elements are" if len(hidden) > 1 else "1 element is"
+            if hidden:
+                label = self.subject.label(k)
+                self.skipped.append(f"{label}: {some} too small to be seen beside others")
 
     def _direction(self, what: str, rng: np.random.Generator, g: np.ndarray, apart: bool) -> None:
         """Every input moves along a random direction: each by itself, or all of them together."""
@@ -219,7 +225,8 @@ class _Comparison:
             label = f"{self.subject.label(k)}, {what}"
             check = self._compare(label, k, v, g, gradients)
             if apart:
-                self._hidden(label, k, v, g, gradients, check)
+                hidden = self._hidden(label, k, v, g, gradients, check)
+                self.hidden[k] = self.hidden.get(k, hidden) & hidden
 
     def _together(self, what: str, vs: Arrays, g: np.ndarray, gradients: Arrays) -> bool:
         """Whether a quick look at all inputs at once is enough: once each was looked at alone."""
@@ -243,13 +250,16 @@ class _Comparison:
         g: np.ndarray,
         gradients: Arrays,
         check: Check | None,
-    ) -> None:
-        """What is too small to be seen beside the steepest elements is compared without them."""
+    ) -> set[int]:
+        """What is too small to be seen beside the steepest elements is compared without them.
+
+        Returns the elements that are too small all the same: any other gradient would pass.
+        """
         terms = np.abs(gradients[k] * v)
         clear = v == 0
         for _ in range(ROUNDS):
             if check is None:
-                return  # all that are left have been looked at alone, thoroughly
+                return set()  # all that are left have been looked at alone, thoroughly
             steepest = terms[v != 0].max()
             seen = (terms > SEEN * check.tolerance) & (v != 0)
             clear |= (v != 0) & ((terms > CLEAR * check.tolerance) | (steepest == 0))
@@ -259,23 +269,24 @@ class _Comparison:
                 break
             check = self._compare(f"{what}, smaller elements", k, v, g, gradients)
         if np.count_nonzero(~clear) <= FEW:
-            self._each(what, k, np.flatnonzero(~clear).tolist(), g, gradients[k])
-        elif terms[v != 0].any():
-            count = np.count_nonzero(terms[v != 0])
-            self.skipped.append(f"{what}: {count} elements are too small to be seen beside others")
+            return self._each(what, k, np.flatnonzero(~clear).tolist(), g, gradients[k])
+        return set(np.flatnonzero((v != 0) & (terms != 0)).tolist())
 
     def _each(
         self, what: str, k: int, elements: Sequence[int], g: np.ndarray, G: np.ndarray
-    ) -> None:
+    ) -> set[int]:
         """Each of some elements by itself; of their comparisons the closest call is kept."""
-        checks = []
+        checks, hidden = [], set()
         for i in set(elements) - self.excluded[k]:
             line = self.judge.line(k, unit(self.subject, k, i))
             check = self._check(Claim(f"{what}, each element", k, line, g, G))
             if check is not None:
                 checks.append(check)
+                if 0 < abs(check.analytic) <= check.tolerance:
+                    hidden.add(i)
         if checks:
             self.checks.append(max(checks, key=lambda check: check.margin))
+        return hidden
 
     def _compare(
         self, what: str, k: int, v: np.ndarray, g: np.ndarray, gradients: Arrays
