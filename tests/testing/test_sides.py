@@ -215,3 +215,13 @@ def test_in_the_tail_of_a_smooth_function_what_cancels_is_granted(x: float) -> N
 def test_of_outputs_that_are_tiny_all_over_nothing_is_granted(scale: float) -> None:
     with pytest.raises(GradientMismatch):
         at_the_kink(lambda x: scale * relu(x), a(0, 1), vjp=lambda g, x: (2 * scale * g * (x > 0),))
+
+
+@pytest.mark.parametrize(
+    ("x", "slope"), [(a(0), 0.0), (a(0), -np.inf), (a(0, 0.625), 0.0), (a(0.5, 0), 0.0)]
+)
+def test_a_slope_that_is_infinite_is_left_out(x: np.ndarray, slope: float) -> None:
+    def f(x: np.ndarray) -> np.ndarray:
+        return x * np.log(np.abs(np.where(x == 0, 1, x)))
+
+    at_the_kink(f, x, vjp=lambda g, x: (g * np.where(x == 0, slope, np.log(np.abs(x)) + 1),))

@@ -186,7 +186,7 @@ class Probe:
         if self._contradicted(slope, c, runs[: runs.index(finest)], runs):
             return OPEN
         start = flat + below.index(finest[0])
-        if all(self._drifts(side[start:n], noise) for side in (self.left, self.right)):
+        if all(drifts(self.phi, side[start:n], noise) for side in (self.left, self.right)):
             return OPEN
         if self._nearer(c, slope.value) or self._walled(slope, below, above, flat):
             return OPEN
@@ -253,23 +253,6 @@ class Probe:
         return any(
             follows(t) and follows(u) for side in (self.left, self.right) for t, u in pairwise(side)
         ) and not self._quantised(self._flat())
-
-    def _drifts(self, steps: Sequence[float], noise: float) -> bool:
-        """Whether the quotients of a run go on and on as the steps shrink, as those of x ln x at 0.
-
-        Of a slope that settles, even as slowly as that of |x|^1.5, each step changes the less the
-        smaller it is; these change by the same for each halving, give or take a factor of 2.
-        """
-        rows = [one_side(self.phi, t, noise) for t in steps[: RUN + 2 * LEVELS]]
-        audible = dropwhile(
-            lambda ab: not abs(ab[0].value - ab[1].value) > ab[0].noise + ab[1].noise,
-            pairwise(rows),
-        )
-        rates = [(a.value - b.value) / math.log(b.h / a.h) for a, b in audible]
-        if len(rates) < RUN:
-            return False
-        low, high = sorted((min(rates), max(rates)), key=abs)
-        return high * low > 0 and abs(high) <= 2 * abs(low)
 
     def _walled(
         self, slope: Slope, below: Sequence[Slope], above: Sequence[Slope], flat: int
@@ -374,6 +357,23 @@ def cancelled(subject: Subject, g: np.ndarray, unit: float, c: float) -> float:
     rise = max(map(largest, outputs)) / max(1.0, unit)
     lost = c == 0 or abs(c) >= REMAINDER * granted or rise >= REMAINDER
     return granted if lost else 0.0
+
+
+def drifts(phi: Phi, steps: Sequence[float], noise: float) -> bool:
+    """Whether the quotients of a run go on and on as the steps shrink, as those of x ln x at 0.
+
+    Of a slope that settles, even as slowly as that of |x|^1.5, each step changes the less the
+    smaller it is; these change by the same for each halving, give or take a factor of 2.
+    """
+    rows = [one_side(phi, t, noise) for t in steps[: RUN + 2 * LEVELS]]
+    audible = dropwhile(
+        lambda ab: not abs(ab[0].value - ab[1].value) > ab[0].noise + ab[1].noise, pairwise(rows)
+    )
+    rates = [(a.value - b.value) / math.log(b.h / a.h) for a, b in audible]
+    if len(rates) < RUN:
+        return False
+    low, high = sorted((min(rates), max(rates)), key=abs)
+    return high * low > 0 and abs(high) <= 2 * abs(low)
 
 
 def _agree(slopes: Sequence[Slope]) -> bool:

@@ -19,7 +19,7 @@ from tinygrad_cnn.testing.accuse import Search, accuse, not_between
 from tinygrad_cnn.testing.arrays import Arrays, size_of
 from tinygrad_cnn.testing.judge import Claim, Judge, unit
 from tinygrad_cnn.testing.nearby import NEAR, slopes_nearby
-from tinygrad_cnn.testing.refute import cancelled
+from tinygrad_cnn.testing.refute import cancelled, drifts
 from tinygrad_cnn.testing.report import Check, GradientMismatch
 from tinygrad_cnn.testing.slopes import LEVELS, Line, Slope, grid, noise_of, one_sided
 
@@ -187,6 +187,8 @@ def _between(judge: Judge, claim: Claim, i: int | None) -> Check | None:
         return None
     beyond = not abs(claim.value - nearest) <= tolerance
     if beyond:
+        if all(drifts(phi, side, claim.floor) for side in ([-h for h in left], right)):
+            return None
         tolerance += _cancelled(claim, (-left[-1], right[-1]))
         beyond = not abs(claim.value - nearest) <= tolerance
     if beyond and not _of_a_neighbour(claim):
