@@ -71,6 +71,16 @@ def test_a_linear_growth_has_the_exponent_one(report: Report) -> None:
     assert k == pytest.approx(1)
 
 
+def test_a_side_that_is_left_out_of_a_case_costs_no_other_case(report: Report) -> None:
+    shape = report.of("convolutions")[1]
+    assert shape.side == "PyTorch eager"
+    whole = replace(shape, case="another", side="tinygrad_cnn blocked")
+    found = replace(report, results=[*report.results, whole])
+    assert re.search(r"^another +2 +- +-$", reports.text(found), re.MULTILINE)
+    one = [r for r in report.results if r.case != "batch=16" and r.case != "batch=32"]
+    assert list(reports.growth(replace(report, results=one))) == []
+
+
 def test_the_plot_has_a_panel_for_training_and_one_for_inference(report: Report) -> None:
     pytest.importorskip("matplotlib")
     figure = reports.plot(report)

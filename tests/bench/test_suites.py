@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from tinygrad_cnn.bench import apart, networks, peak, run, suites
 from tinygrad_cnn.bench.opponents import OURS, LeftOut, Training
 from tinygrad_cnn.bench.suites import Session, plan
-from tinygrad_cnn.errors import ConfigError
+from tinygrad_cnn.errors import ConfigError, MissingDependencyError
 
 
 def reasons(session: Session) -> dict[str, str]:
@@ -63,6 +65,66 @@ def test_another_library_that_fails_costs_its_own_numbers_alone(library) -> None
     assert reasons(session) == {"broken": "it failed: ZeroDivisionError: division by zero"}
     with pytest.raises(ZeroDivisionError):  # ours must not hide
         task("networks", "3x3").run(Session([broken], [], 1, 1))
+
+
+def fail() -> None:
+    raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize("suite", ["overhead", "growth"])
+def test_another_library_that_fails_at_its_first_call_does_not_end_the_race(
+    library, monkeypatch, suite
+) -> None:
+    monkeypatch.setattr(suites, "SIZES", {"batch": (2,)})
+    monkeypatch.setattr(suites.peak, "measure", lambda *_: 1.0)
+    broken = library("broken")
+    broken.chain = lambda length: fail
+    broken.training = lambda *_: Training(fail, fail)
+    session = Session([library("ours")], [broken], 1, 1)
+    (only,) = plan([suite])
+    only.run(session)
+    assert {r.side for r in session.results} == {"ours"}
+    assert reasons(session) == {"broken": "it failed: RuntimeError: broken"}
+
+
+def test_where_memory_cannot_be_measured_the_times_of_growth_remain(library, monkeypatch) -> None:
+    monkeypatch.setattr(suites, "SIZES", {"batch": (2, 4)})
+    monkeypatch.setattr(peak, "STATUS", Path("no/such/file"))
+    session = Session([library("ours")], [], 1, 1)
+    task("growth", "batch").run(session)
+    assert [r.what for r in session.results] == ["training", "training"]
+    assert "which only Linux has" in reasons(session)["ours"]
+
+
+def test_a_module_that_cannot_be_imported_is_named_and_one_that_prints_is_timed(
+    monkeypatch, tmp_path
+) -> None:
+    (tmp_path / "broken.py").write_text("raise OSError('no such library')")
+    (tmp_path / "loud.py").write_text(
+        "print('hello', end='')\nimport atexit\natexit.register(print)"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(suites, "IMPORTED", ("broken", "loud"))
+    session = Session([], [], 1, 2)
+    task("imports", "import").run(session)
+    (loud,) = session.results
+    assert loud.side == "loud"
+    assert len(loud.values) == 2
+    assert 0 < max(loud.values) < 1
+    assert reasons(session) == {"broken": "it failed: OSError: no such library"}
+
+
+def test_tiers_of_which_none_can_run_are_refused_before_anything_is_measured(monkeypatch) -> None:
+    monkeypatch.setattr("tinygrad_cnn.bench.opponents.ours.util.find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match="compiled: Numba is not installed"):
+        run(tiers=["compiled"])
+
+
+def test_a_library_without_metadata_has_a_version_that_is_not_known(library) -> None:
+    nameless = library("nameless")
+    nameless.package = "no-such-distribution"
+    assert nameless.version() == "of unknown version"
 
 
 def test_a_side_that_cannot_is_named_and_the_others_go_on(library) -> None:

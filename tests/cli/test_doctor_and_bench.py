@@ -111,6 +111,8 @@ class TestBench:
             ("--threads=4096", "threads: from 1 to the"),
             ("--minutes=0", "minutes: a number above 0; got 0"),
             ("--json=no/such/folder/a.json", "no such folder"),
+            ("--json=.", ".: a folder; name a file in it"),
+            ("--plot=.", ".: a folder; name a file in it"),
             ("--plot=ratios.txt", "ratios.txt: the plot is a PNG; let its name end in .png"),
         ],
     )

@@ -69,6 +69,12 @@ def baseline(sides: Sequence[str]) -> str:
     return EAGER if EAGER in sides else (ours or list(sides))[-1]
 
 
+def _base_of_all(sides: Sequence[str], cases: Iterable[Mapping[str, Result]]) -> str:
+    """The baseline among the sides that no case lacks; ours are never left out."""
+    cases = [*cases]
+    return baseline([side for side in sides if all(side in case for case in cases)])
+
+
 def ratios(report: Report, what: str) -> dict[str, list[float]]:
     """{side: its ratio to the baseline on each network that it ran}."""
     found: dict[str, list[float]] = {}
@@ -266,7 +272,7 @@ def _summary(report: Report) -> str:
 def _convolutions(report: Report) -> str:
     cases = report.cases("convolutions")
     sides = _in_order(report, cases.values())
-    base = baseline(sides)
+    base = _base_of_all(sides, cases.values())
     blocks = [f"one convolution and its gradients: {base} in ms, the others in ratios"]
     heading = ["", base, *(side for side in sides if side != base)]
     rows = [
@@ -324,6 +330,8 @@ def growth(report: Report) -> Iterator[tuple[str, str, str, float, list[tuple[in
         curve = curves.setdefault((family, result.what, result.side), [])
         curve.append((int(size), result.median))
     for (family, what, side), curve in curves.items():
+        if len(curve) < 2:
+            continue  # one point has no slope
         power = 2 if family == "image" else 1
         sizes, costs = zip(*((size**power, cost) for size, cost in curve), strict=True)
         yield family, what, side, exponent(sizes, costs), curve
@@ -417,7 +425,7 @@ def _panel(ax: Axes, report: Report, what: str) -> None:
         case: sides for (case, kind), sides in report.cases("networks").items() if kind == what
     }
     sides = _in_order(report, found.values())
-    base = baseline(sides)
+    base = _base_of_all(sides, found.values())
     for i, side in enumerate(name for name in sides if name != base):
         points = [
             (row, Ratio.of(case[side].values, case[base].values))

@@ -11,7 +11,7 @@ from tinygrad_cnn.bench.networks import NETWORKS
 from tinygrad_cnn.bench.opponents import OTHERS, OURS, Opponent
 from tinygrad_cnn.bench.report import Report
 from tinygrad_cnn.bench.suites import SUITES, LeftOutOf, Session, Task, plan
-from tinygrad_cnn.errors import ConfigError, require
+from tinygrad_cnn.errors import ConfigError, MissingDependencyError, require
 
 ROUNDS, QUICK_ROUNDS = 21, 5  # at most
 MINUTES = 6.0
@@ -31,7 +31,8 @@ def run(
     All sides take `threads` threads, as many as there are cores where it is 0. It takes about
     `minutes` at most: rounds are left out for it, measurements are not. `quick` takes few rounds.
     Ctrl-C ends it early: the report then holds the tasks that were finished, and names the others.
-    Raises ConfigError for a tier or a suite that does not exist.
+    Raises ConfigError for a tier or a suite that does not exist, and MissingDependencyError where
+    none of the tiers can run.
     """
     unknown = [name for name in only if name not in {*SUITES, *NETWORKS}]
     if unknown:
@@ -41,8 +42,11 @@ def run(
         raise ConfigError(f"minutes: a number above 0; got {minutes:g}")
     threads = threads or machine.cores()
     left_out: list[LeftOutOf] = []
+    ours = _present([side for side in OURS if side.tier in _checked(tiers)], left_out)
+    if not ours:
+        raise MissingDependencyError("; ".join(f"{it.side}: {it.reason}" for it in left_out))
     session = Session(
-        _present([side for side in OURS if side.tier in _checked(tiers)], left_out),
+        ours,
         _present(OTHERS, left_out),
         threads,
         QUICK_ROUNDS if quick else ROUNDS,

@@ -41,7 +41,8 @@ CHECKED_STEPS, TOLERANCE = 5, 1e-3  # of the losses, relative
 LONGEST_STEP = 5.0  # seconds
 IMPORTS = 5  # of each module
 IMPORTED = ("numpy", "tinygrad_cnn", "torch", "jax", "mygrad", "autograd.numpy")
-IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+IMPORT = "import time; t = time.perf_counter(); import {}; t = time.perf_counter() - t"
+IMPORT += "; import os; print(f'\\n{{t}}', flush=True); os._exit(0)"  # none prints after this
 
 
 T = TypeVar("T")
@@ -90,10 +91,12 @@ class Session:
         """All who take part; ours first."""
         return [*self.ours, *self.others]
 
-    def ask(self, case: str, prepare: Callable[[Opponent], T]) -> dict[Opponent, T]:
-        """What `prepare` makes of each side; of those that cannot, the reasons are kept."""
+    def ask(
+        self, case: str, prepare: Callable[[Opponent], T], sides: Sequence[Opponent] = ()
+    ) -> dict[Opponent, T]:
+        """What `prepare` makes of `sides`, else of all; why some cannot is kept."""
         prepared = {}
-        for side in self.sides:
+        for side in sides or self.sides:
             self.told(f"{case}: {side.name} begins")
             try:
                 with side.conditions(self.threads):
@@ -212,27 +215,37 @@ def _told(losses: Sequence[float]) -> str:
     return ", ".join(f"{loss:.5g}" for loss in losses)
 
 
+def _tried(work: Callable[[], object]) -> Callable[[], object]:
+    """The same, called once: who fails does so while it is asked, and not in the race."""
+    work()
+    return work
+
+
 def _convolution(case: Convolution) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        works = session.ask(str(case), lambda side: side.convolution(case))
+        works = session.ask(str(case), lambda side: _tried(side.convolution(case)))
         session.race("convolutions", str(case), "forward and gradients", works)
 
     return run
 
 
 def _overhead(session: Session) -> None:
-    works = session.ask("chain", lambda side: side.chain(CHAIN))
+    works = session.ask("chain", lambda side: _tried(side.chain(CHAIN)))
     session.race("overhead", "chain", "forward and backward", works)
 
 
 def _memory(name: str) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        peaks = session.ask(name, lambda side: peak.measure(side.name, name, session.threads))
-        session.results += [
-            Result("memory", name, "training", side.name, [value]) for side, value in peaks.items()
-        ]
+        _peaks(session, "memory", name, "training", session.sides)
 
     return run
+
+
+def _peaks(session: Session, suite: str, name: str, what: str, sides: Sequence[Opponent]) -> None:
+    peaks = session.ask(name, lambda side: peak.measure(side.name, name, session.threads), sides)
+    session.results += [
+        Result(suite, name, what, side.name, [value]) for side, value in peaks.items()
+    ]
 
 
 def _growth(family: str) -> Callable[[Session], None]:
@@ -240,29 +253,42 @@ def _growth(family: str) -> Callable[[Session], None]:
 
     def run(session: Session) -> None:
         for index, size in enumerate(SIZES[family]):
-            name = f"{family}={size}"
-            network = networks.of_name(name)
-            x, y = networks.digits(network)
-            w = networks.weights(network)
-            sides = [session.ours[0], *session.others[:1]]
-            works = {side: side.training(network, w, x, y).step for side in sides}
-            session.race("growth", name, "training", works, len(SIZES[family]) - index)
-            bytes_ = peak.measure(session.ours[0].name, name, session.threads)
-            session.results.append(Result("growth", name, "memory", sides[0].name, [bytes_]))
+            _size(session, f"{family}={size}", len(SIZES[family]) - index)
 
     return run
+
+
+def _size(session: Session, name: str, left: int) -> None:
+    network = networks.of_name(name)
+    w, (x, y) = networks.weights(network), networks.digits(network)
+    sides = [session.ours[0], *session.others[:1]]
+    works = session.ask(name, lambda side: _tried(side.training(network, w, x, y).step), sides)
+    session.race("growth", name, "training", works, left)
+    _peaks(session, "growth", name, "memory", sides[:1])
 
 
 def _imports(session: Session) -> None:
     """Each module in fresh interpreters, in turn."""
     times: dict[str, list[float]] = {module: [] for module in IMPORTED if _installed(module)}
     for _ in range(min(session.rounds, IMPORTS)):
-        for module, seconds in times.items():
+        for module in [*times]:
             session.told(f"importing {module}")
-            command = [sys.executable, "-c", IMPORT.format(module)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            seconds.append(float(done.stdout))
+            try:
+                times[module].append(_import_seconds(module))
+            except LeftOut as told:
+                session.left_out.append(LeftOutOf(module, "import", str(told)))
+                del times[module]
     session.results += [Result("imports", "import", "import", m, t) for m, t in times.items()]
+
+
+def _import_seconds(module: str) -> float:
+    """In an interpreter of its own; raises LeftOut with the last line of what went wrong."""
+    command = [sys.executable, "-c", IMPORT.format(module)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+        raise LeftOut(f"it failed: {last}")
+    return float(done.stdout.splitlines()[-1])
 
 
 def _installed(module: str) -> bool:

@@ -98,6 +98,8 @@ def _check(arguments: argparse.Namespace) -> None:
     for path in filter(None, (arguments.json, arguments.plot)):
         if not path.parent.is_dir():
             raise ConfigError(f"{path.parent}: no such folder to write into; make it")
+        if path.is_dir():
+            raise ConfigError(f"{path}: a folder; name a file in it")
     if not arguments.plot:
         return
     if arguments.plot.suffix.lower() != ".png":

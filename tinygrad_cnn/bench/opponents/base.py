@@ -81,8 +81,11 @@ class Opponent:
         return f"not installed (pip install {self.package})"
 
     def version(self) -> str:
-        """Of the package."""
-        return metadata.version(self.package)
+        """Of the package, where it says so."""
+        try:
+            return metadata.version(self.package)
+        except metadata.PackageNotFoundError:  # a folder of sources
+            return "of unknown version"
 
     def conditions(self, threads: int) -> AbstractContextManager[object]:
         """What holds while this side works: its number of threads above all."""
