@@ -34,19 +34,21 @@ class RandomUpstroke:
         """The same shape and kind."""
         x = with_channels(batch)
         white = 255 if batch.dtype == np.uint8 else 1
-        ink = x.max(axis=1) > white / 2  # (N, H, W)
-        chosen = (rng.random(len(x)) < self.share) & ink.any(axis=(1, 2))
-        n = int(chosen.sum())
+        chosen = np.flatnonzero(rng.random(len(x)) < self.share)
+        ink = x[chosen].max(axis=1) > white / 2  # (n, H, W)
+        chosen, ink = chosen[ink.any(axis=(1, 2))], ink[ink.any(axis=(1, 2))]
+        n = len(chosen)
         length, slope = rng.uniform(*self.length, n), np.radians(rng.uniform(25, 65, n))
         width = rng.uniform(1.5, 3, n)
-        top = ink[chosen].any(axis=2).argmax(axis=1)  # the first row with ink
-        left = ink[chosen][np.arange(n), top].argmax(axis=1)
+        top = ink.any(axis=2).argmax(axis=1)  # the first row with ink
+        left = ink[np.arange(n), top].argmax(axis=1)
         along = np.stack([length * np.sin(slope), -length * np.cos(slope)], axis=1)  # down, right
         d = _distance(x.shape[2:], np.stack([top, left], axis=1), along)
-        y = x.astype(np.float32)
-        stroke = white * np.clip((width[:, None, None] + 1) / 2 - d, 0, 1)
-        y[chosen] = np.maximum(y[chosen], stroke[:, None])
-        return like(y, batch)
+        reach = ((width + 1) / 2).astype(np.float32)[:, None, None]
+        stroke = np.float32(white) * np.clip(reach - d, 0, 1)
+        y = x.copy()
+        y[chosen] = like(np.maximum(x[chosen], stroke[:, None]), x[chosen])
+        return y.reshape(batch.shape)
 
 
 def _distance(shape: tuple[int, ...], start: Array, along: Array) -> Array:
@@ -58,5 +60,5 @@ def _distance(shape: tuple[int, ...], start: Array, along: Array) -> Array:
     (y, x), (down, right) = (part.T[:, :, None, None].astype(np.float32) for part in (start, along))
     y, x = np.arange(H, dtype=np.float32)[:, None] - y, np.arange(W, dtype=np.float32) - x
     t = np.clip((y * down + x * right) / (down**2 + right**2), 0, 1)  # (N, H, W)
-    distance: Array = np.hypot(y - t * down, x - t * right)
+    distance: Array = np.sqrt((y - t * down) ** 2 + (x - t * right) ** 2)
     return distance
