@@ -58,7 +58,7 @@ def test_a_result_is_an_array_like_any_other():
 
 
 def test_no_more_than_the_limit_waits_to_be_used_again(idle, monkeypatch):
-    monkeypatch.setattr(memory, "IDLE_BYTES", 3 * SMALL_BYTES)
+    monkeypatch.setattr(memory._Idle, "most", 3 * SMALL_BYTES)
     results = [fresh((SIZE,), F4) for _ in range(5)]
     assert idle.bytes == 0
     results.clear()

@@ -43,6 +43,8 @@ def workspace(role: str, shape: Ints, dtype: np.dtype[Any]) -> Array:
 class _Idle:
     """The memory of dead results, by size: each step of training asks for the same sizes."""
 
+    most = IDLE_BYTES  # of its own: at the interpreter's end results die after the module's names
+
     def __init__(self) -> None:
         self.forget()
 
@@ -65,7 +67,7 @@ class _Idle:
         # A thread that waits for the lock could be this one: the collector runs at any time.
         if self.lock.acquire(blocking=False):
             try:
-                if self.bytes + buffer.size <= IDLE_BYTES:
+                if self.bytes + buffer.size <= self.most:
                     self.bytes += buffer.size
                     self.buffers[buffer.size].append(buffer)
             finally:
