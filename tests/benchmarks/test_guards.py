@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tinygrad_cnn import kernels
-from tinygrad_cnn.bench import machine, networks, peak
+from tinygrad_cnn.bench import networks, peak
 from tinygrad_cnn.bench.opponents import OURS, of_name
 from tinygrad_cnn.bench.timing import Contestant, exponent, interleave
 from tinygrad_cnn.data import DataLoader, EmbeddedMNIST
@@ -36,7 +36,7 @@ Work = Callable[[], object]
 @pytest.fixture(autouse=True)
 def _one_blas_thread() -> Iterator[None]:
     """As the command line does: on a busy machine BLAS's threads fight the kernels' own."""
-    with machine.blas_threads(1):
+    with kernels.one_blas_thread():
         yield
 
 

@@ -108,6 +108,18 @@ def conv_weight_case(d):
     return x, d.array(x.shape[0], w.shape[0], *out), w.shape[2:], *where, groups
 
 
+def matmul_case(d):
+    n, k, m = d.int(1, 9), d.int(0, 9), d.int(1, 9)
+    stack = tuple(d.int(1, 4) for _ in range(d.int(0, 2)))
+    left, right = (*stack, n, k), (*stack, k, m)
+    lonely = d.int(0, 4)  # one that is a vector, or not in a stack
+    if lonely < 2:
+        left = (k,) if lonely else (n, k)
+    elif lonely < 4:
+        right = (k,) if lonely == 2 else (k, m)
+    return d.array(*left), d.array(*right)
+
+
 def pool_case(d):
     kernel = d.axes(1, 3)
     stride = kernel if d.int(0, 1) else d.axes(1, 3)
@@ -234,6 +246,7 @@ CASES = {
     "conv": (conv_with_bias_case, {"dtypes": COMPLEX}),
     "conv_input": (conv_input_case, {"dtypes": COMPLEX}),
     "conv_weight": (conv_weight_case, {"dtypes": COMPLEX}),
+    "matmul": (matmul_case, {"dtypes": COMPLEX}),
     "max_pool": (max_pool_case, {"special": True}),
     "window_gather": (window_gather_case, {"dtypes": COMPLEX}),
     "window_scatter": (window_scatter_case, {"dtypes": COMPLEX, "special": True}),
@@ -269,6 +282,8 @@ def cut_small():
         patch.setattr(activation, "PIECE", 7)
         patch.setattr(resampling, "BLOCK_PIXELS", 30)
         patch.setattr(activation, "FEW", 0)
+        patch.setattr(matrix, "FEW", 0)
+        patch.setattr(matrix, "blas_has_one_thread", lambda: True)
         patch.setattr(matrix, "SMALL", 200)
         patch.setattr(matrix, "VECTORS", 4)
         patch.setattr(matrix, "TRANSPOSED_SIZE", 6)

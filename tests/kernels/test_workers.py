@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
 import signal
@@ -17,10 +18,16 @@ from tinygrad_cnn.kernels.blocked import workers
 from tinygrad_cnn.kernels.blocked.workers import share
 
 
-@pytest.fixture(autouse=True)
-def _three(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, params=["asleep", "watching"])
+def _three(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Three threads, who wait asleep, as NumPy makes them, or looking out, as Numba does."""
     monkeypatch.setattr(workers, "threads", lambda: 3)
     monkeypatch.setattr(workers, "GRAIN", 1)
+    monkeypatch.setattr(workers, "_watch", [])
+    if request.param == "watching":
+        pytest.importorskip("numba")
+        watching = importlib.import_module("tinygrad_cnn.kernels.compiled.watching")
+        workers.watch_with(watching.watch)
 
 
 def names(first: int, last: int) -> tuple[int, int, str]:

@@ -9,11 +9,10 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 from tinygrad_cnn.cli.parser import parse
-from tinygrad_cnn.errors import MissingDependencyError, TinygradError, require
-from tinygrad_cnn.kernels import compiling
+from tinygrad_cnn.errors import TinygradError
+from tinygrad_cnn.kernels import compiling, one_blas_thread
 
 __all__ = ["main"]
 
@@ -28,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = parse(argv)
-        with _one_blas_thread(), compiling.announced(_CompilingTold()):
+        with one_blas_thread(), compiling.announced(_CompilingTold()):
             arguments.run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -40,19 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"tinygrad-cnn: {_one_line(error)}", file=sys.stderr)
         return USER_ERROR
     return 0
-
-
-def _one_blas_thread() -> AbstractContextManager[object]:
-    """BLAS held to one thread, where threadpoolctl is installed.
-
-    The kernels share their work among threads of their own. BLAS threads beneath these would fight
-    them for the cores: on a busy machine a step was measured to take three to eight times longer.
-    """
-    try:
-        threadpoolctl = require("threadpoolctl", "fast")
-    except MissingDependencyError:
-        return nullcontext()
-    return threadpoolctl.threadpool_limits(1, user_api="blas")  # type: ignore[no-any-return]
 
 
 class _CompilingTold:

@@ -30,6 +30,7 @@ from typing import Any, TypeVar
 
 from tinygrad_cnn.errors import ConfigError, require
 from tinygrad_cnn.kernels import reference
+from tinygrad_cnn.kernels.blas import one_blas_thread
 from tinygrad_cnn.kernels.geometry import Array, Ints, conv_output_size, pad, pool_output_size
 from tinygrad_cnn.kernels.special import erf
 
@@ -47,7 +48,9 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_grad",
     "log_softmax",
+    "matmul",
     "max_pool",
+    "one_blas_thread",
     "pad",
     "pool_output_size",
     "resample",
@@ -198,6 +201,11 @@ def batch_norm_grad(
     g: Array, x: Array, mean: Array, rstd: Array, weight: Array
 ) -> tuple[Array, Array, Array]:
     return _active.get().batch_norm_grad(g, x, mean, rstd, weight)
+
+
+@_dispatched
+def matmul(a: Array, b: Array) -> Array:
+    return _active.get().matmul(a, b)
 
 
 @_dispatched

@@ -259,6 +259,20 @@ def batch_norm_grad(
     return np.ascontiguousarray(centred * _per_channel(weight * rstd, x)), dweight, dbias
 
 
+# --- products of matrices -------------------------------------------------------------------------
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """y[..., i, j] = sum_k a[..., i, k] b[..., k, j], the rules of np.matmul for other shapes.
+
+    >>> import numpy as np
+    >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+    array([[11.]])
+    """
+    product: Array = np.matmul(a, b, order="C")
+    return product
+
+
 # --- activations and losses -----------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn import kernels
 from tinygrad_cnn.core.arguments import as_array
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.core.tensor import Tensor
@@ -56,7 +57,7 @@ def contract(x1, x2, /, *, labels):
     x1 = np.transpose(x1, [a.index(k) for k in batch + left + summed]).reshape(*stack, L, K)
     x2 = np.transpose(x2, [b.index(k) for k in batch + summed + right]).reshape(*stack, K, R)
     order = batch + left + right
-    y = np.matmul(x1, x2).reshape([size[k] for k in order])
+    y = kernels.matmul(x1, x2).reshape([size[k] for k in order])
     return np.transpose(y, [order.index(k) for k in c])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn import kernels
 from tinygrad_cnn.core.op import op
 from tinygrad_cnn.errors import ShapeError
 from tinygrad_cnn.ops.axes import normalize_axes, normalize_axis
@@ -34,7 +35,7 @@ def matmul(x1, x2, /):
             f"matmul: the last axis of x1 must equal the second to last of x2, got {a[-1]} and "
             f"{inner} (x1 {a}, x2 {b})"
         )
-    return np.matmul(x1, x2)
+    return kernels.matmul(x1, x2)
 
 
 def _as_matrix(g: Any, x1: Any, x2: Any) -> Any:
@@ -71,7 +72,7 @@ def linear(x, w, b=None, /):
         raise ShapeError(
             f"linear: x (..., I) and w (O, I) must agree in I, got x {np.shape(x)}, w {np.shape(w)}"
         )
-    y = np.matmul(x, w.T)
+    y = kernels.matmul(x, w.T)
     if b is not None:
         if np.shape(b) != (w.shape[0],):
             raise ShapeError(f"linear: b must have shape ({w.shape[0]},), got {np.shape(b)}")

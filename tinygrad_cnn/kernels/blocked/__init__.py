@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tinygrad_cnn.kernels.blocked.activation import leaky_relu, leaky_relu_grad
 from tinygrad_cnn.kernels.blocked.convolution import conv, conv_input, conv_weight
+from tinygrad_cnn.kernels.blocked.matrix import matmul
 from tinygrad_cnn.kernels.blocked.normalization import batch_norm, batch_norm_grad, batch_stats
 from tinygrad_cnn.kernels.blocked.optimizer import adam_step, sgd_step
 from tinygrad_cnn.kernels.blocked.pooling import (
@@ -29,6 +30,7 @@ __all__ = [
     "conv_weight",
     "leaky_relu",
     "leaky_relu_grad",
+    "matmul",
     "max_pool",
     "resample",
     "sgd_step",

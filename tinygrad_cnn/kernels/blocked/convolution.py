@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.kernels.blocked.matrix import TransposedSum, multiply
+from tinygrad_cnn.kernels.blocked.matrix import PRODUCTS_PER_ACCESS, TransposedSum, multiply
 from tinygrad_cnn.kernels.blocked.memory import fresh, workspace
 from tinygrad_cnn.kernels.blocked.windows import Where, Windows, blocks
 from tinygrad_cnn.kernels.blocked.workers import share
@@ -23,7 +23,6 @@ from tinygrad_cnn.kernels.geometry import Array, Ints, conv_output_size, last_ax
 
 FEW_POSITIONS = 16  # with fewer output positions, samples stand side by side in one product
 SHORT_SUM = 256  # with fewer, samples are summed over in one product
-PRODUCTS_PER_ACCESS = 16  # multiplications that BLAS does while an elementwise kernel does one
 
 
 def same_type(*arrays: Array) -> list[Array]:

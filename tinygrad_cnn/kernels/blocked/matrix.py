@@ -13,13 +13,41 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.kernels.blocked.memory import workspace
+from tinygrad_cnn.kernels import reference
+from tinygrad_cnn.kernels.blas import blas_has_one_thread
+from tinygrad_cnn.kernels.blocked.memory import fresh, workspace
+from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.geometry import Array
 
+PRODUCTS_PER_ACCESS = 16  # multiplications that BLAS does while an elementwise kernel does one
+FEW = 1 << 21  # multiplications, at most, that are not worth a look at how to share them
 SMALL = 1_000_000  # multiplications of one unpacked product
 VECTORS = 64  # columns are taken in fours of AVX-512 vectors
 TOGETHER = 1 << 15  # entries of small products that are computed first and added up then
 TRANSPOSED_SIZE = 1200  # entries of a product a @ b.T that is still computed unpacked
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """As `reference.matmul`: where BLAS has one thread, shared out along the longest axis."""
+    if a.size * b.size < FEW:
+        return reference.matmul(a, b)
+    if a.ndim > 2 == b.ndim and a.flags.c_contiguous:  # one product instead of many
+        return matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
+    alike = a.ndim == b.ndim > 1 and a.shape[:-2] == b.shape[:-2] and a.dtype == b.dtype
+    if not (alike and a.dtype.kind == "f" and blas_has_one_thread()):
+        return reference.matmul(a, b)
+    work = a.size * b.shape[-1] // PRODUCTS_PER_ACCESS
+    if a.ndim == 2 and max(len(a), b.shape[1]) <= len(b):
+        parts: list[Array] = share(lambda i, j: np.matmul(a[:, i:j], b[i:j]), len(b), work)
+        return sum(parts[1:], start=parts[0])
+    y = fresh((*a.shape[:-1], b.shape[-1]), a.dtype)
+    if a.ndim > 2:
+        share(lambda i, j: np.matmul(a[i:j], b[i:j], out=y[i:j]), len(a), work)
+    elif len(a) >= b.shape[1]:
+        share(lambda i, j: np.matmul(a[i:j], b, out=y[i:j]), len(a), work)
+    else:
+        share(lambda i, j: np.matmul(a, b[:, i:j], out=y[:, i:j]), b.shape[1], work)
+    return y
 
 
 @lru_cache(maxsize=256)

@@ -5,6 +5,7 @@ What is not defined here is taken from `blocked`; so are single calls that no co
 
 from __future__ import annotations
 
+from tinygrad_cnn.kernels.blocked.workers import watch_with
 from tinygrad_cnn.kernels.compiled.activation import leaky_relu, leaky_relu_grad
 from tinygrad_cnn.kernels.compiled.convolution import conv, conv_input, conv_weight
 from tinygrad_cnn.kernels.compiled.loss import softmax_cross_entropy
@@ -22,6 +23,7 @@ from tinygrad_cnn.kernels.compiled.pooling import (
     window_scatter,
 )
 from tinygrad_cnn.kernels.compiled.resampling import resample
+from tinygrad_cnn.kernels.compiled.watching import watch
 
 __all__ = [
     "adam_step",
@@ -42,3 +44,5 @@ __all__ = [
     "sum_pool_input",
     "window_scatter",
 ]
+
+watch_with(watch)

@@ -173,7 +173,7 @@ def correlate(
             *(p.positions, where.stride, where.before, *p.phases, frame, products, first, last),
         )
 
-    share(work, len(x), y.size * K // WORK_PER_ACCESS)
+    share(work, len(x), y.size * K // WORK_PER_ACCESS + 2 * y.size)
 
 
 @jit
@@ -247,7 +247,7 @@ def weight_gradient(x: Array, g: Array, where: Where, groups: int) -> Array:
         )
         return sums
 
-    parts = share(work, N, g.size * K // WORK_PER_ACCESS)
+    parts = share(work, N, g.size * K // WORK_PER_ACCESS + 2 * g.size)
     dw = np.empty((groups, F // groups, K), x.dtype)
     unpack(sum(parts[1:], start=parts[0]), dw)
     return dw.reshape(F, x.shape[1] // groups, *where.kernel)

@@ -27,19 +27,28 @@ def _two(values: Ints, first: int) -> Ints:
     return values if len(values) == 2 else (first, *values)
 
 
+def _side_by_side(where: tuple[Ints, ...], x: Array, y: Array) -> bool:
+    """Whether the windows are of 2x2 with none between them, and all within x."""
+    inside = all(2 * o <= n for o, n in zip(y.shape[1:], x.shape[1:], strict=True))
+    return inside and where == ((2, 2), (2, 2), (0, 0), (1, 1))
+
+
 @jit
-def _pool_2x2(top: Array, bottom: Array, y: Array, argmax: Array) -> None:
-    """Windows of 2x2 side by side in two rows, without a branch."""
-    for j in range(len(y)):
-        a, b, c, d = top[2 * j], top[2 * j + 1], bottom[2 * j], bottom[2 * j + 1]
-        best, tap = a, 0
-        # A later tap wins if it is larger, or the first NaN.
-        take = (best == best) & ~(b <= best)
-        best, tap = b if take else best, 1 if take else tap
-        take = (best == best) & ~(c <= best)
-        best, tap = c if take else best, 2 if take else tap
-        take = (best == best) & ~(d <= best)
-        y[j], argmax[j] = d if take else best, 3 if take else tap
+def _pool_2x2(x: Array, y: Array, argmax: Array, first: int, last: int) -> None:
+    """Windows of 2x2 side by side, without a branch."""
+    for n in range(first, last):
+        for i in range(y.shape[1]):
+            for j in range(y.shape[2]):
+                a, b = x[n, 2 * i, 2 * j], x[n, 2 * i, 2 * j + 1]
+                c, d = x[n, 2 * i + 1, 2 * j], x[n, 2 * i + 1, 2 * j + 1]
+                best, tap = a, 0
+                # A later tap wins if it is larger, or the first NaN.
+                take = (best == best) & ~(b <= best)
+                best, tap = b if take else best, 1 if take else tap
+                take = (best == best) & ~(c <= best)
+                best, tap = c if take else best, 2 if take else tap
+                take = (best == best) & ~(d <= best)
+                y[n, i, j], argmax[n, i, j] = d if take else best, 3 if take else tap
 
 
 @jit
@@ -55,15 +64,9 @@ def _max_pool(
     last: int,
 ) -> None:
     H, W = x.shape[1:]
-    OH, OW = y.shape[1:]
-    plain = kernel == (2, 2) and stride == (2, 2) and padding == (0, 0) and dilation == (1, 1)
-    plain = plain and 2 * OH <= H and 2 * OW <= W
     for n in range(first, last):
-        for i in range(OH):
-            if plain:
-                _pool_2x2(x[n, 2 * i], x[n, 2 * i + 1], y[n, i], argmax[n, i])
-                continue
-            for j in range(OW):
+        for i in range(y.shape[1]):
+            for j in range(y.shape[2]):
                 found, best, chosen = False, x.dtype.type(0), 0
                 for a in range(kernel[0]):
                     row = stride[0] * i + dilation[0] * a - padding[0]
@@ -90,9 +93,13 @@ def max_pool(
     argmax = fresh(y.shape, argmax_dtype(kernel))
     images, maxima, chosen = _images(x), _images(y), _images(argmax)
     where = (_two(kernel, 1), _two(stride, 1), _two(padding, 0), _two(dilation, 1))
+    plain = _side_by_side(where, images, maxima)
 
     def work(first: int, last: int) -> None:
-        _max_pool(images, maxima, chosen, *where, first, last)
+        if plain:
+            _pool_2x2(images, maxima, chosen, first, last)
+        else:
+            _max_pool(images, maxima, chosen, *where, first, last)
 
     share(work, len(images), x.size)
     return y, argmax
@@ -124,20 +131,20 @@ def _window_scatter(
 
 @jit
 def _scatter_2x2(g: Array, argmax: Array, dx: Array, first: int, last: int) -> None:
-    """Windows of 2x2 side by side: every pixel is written once."""
+    """Windows of 2x2 side by side: every pixel is written once, one row after the other."""
     OH, OW = g.shape[1:]
+    zero = g.dtype.type(0)
     for n in range(first, last):
         for i in range(OH):
-            values, taps = g[n, i], argmax[n, i]
-            top, bottom = dx[n, 2 * i], dx[n, 2 * i + 1]
             for j in range(OW):
-                v, tap = values[j], taps[j]
-                top[2 * j] = v if tap == 0 else 0
-                top[2 * j + 1] = v if tap == 1 else 0
-                bottom[2 * j] = v if tap == 2 else 0
-                bottom[2 * j + 1] = v if tap == 3 else 0
-            top[2 * OW :] = 0
-            bottom[2 * OW :] = 0
+                v, tap = g[n, i, j], argmax[n, i, j]
+                dx[n, 2 * i, 2 * j] = v if tap == 0 else zero
+                dx[n, 2 * i, 2 * j + 1] = v if tap == 1 else zero
+            for j in range(OW):
+                v, tap = g[n, i, j], argmax[n, i, j]
+                dx[n, 2 * i + 1, 2 * j] = v if tap == 2 else zero
+                dx[n, 2 * i + 1, 2 * j + 1] = v if tap == 3 else zero
+        dx[n, :, 2 * OW :] = 0
         dx[n, 2 * OH :] = 0
 
 
@@ -151,11 +158,10 @@ def window_scatter(
     dx = fresh((*g.shape[:2], *size), g.dtype)
     images, chosen, to = _images(g), _images(argmax), _images(dx)
     where = (_two(kernel, 1), _two(stride, 1), _two(padding, 0), _two(dilation, 1))
-    side_by_side = where == ((2, 2), (2, 2), (0, 0), (1, 1))
-    inside = all(2 * o <= n for o, n in zip(images.shape[1:], to.shape[1:], strict=True))
+    plain = _side_by_side(where, to, images)
 
     def work(first: int, last: int) -> None:
-        if side_by_side and inside:
+        if plain:
             _scatter_2x2(images, chosen, to, first, last)
         else:
             _window_scatter(images, chosen, to, *where, first, last)

@@ -1,0 +1,54 @@
+"""Whose threads multiply: those of BLAS, or the kernels' own.
+
+Both at once fight for the cores: on a busy machine a training step was measured to take three to
+eight times longer. So the kernels share out a product among their own threads only where BLAS is
+known to use one: an environment variable says so, or `one_blas_thread` has seen to it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tinygrad_cnn.errors import MissingDependencyError, require
+
+_holds = 0  # how many `one_blas_thread` are in force: like BLAS's setting, the process's
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """BLAS held to one thread, so that the kernels' own share out large products as well.
+
+    For the whole process; nothing happens where threadpoolctl (extra `fast`) is not installed.
+    Before NumPy is loaded, OPENBLAS_NUM_THREADS=1 with TINYGRAD_CNN_THREADS does the same.
+
+    >>> with one_blas_thread():
+    ...     pass  # train
+    """
+    global _holds
+    try:
+        threadpoolctl = require("threadpoolctl", "fast")
+    except MissingDependencyError:
+        yield
+        return
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        _holds += 1
+        try:
+            yield
+        finally:
+            _holds -= 1
+
+
+def blas_has_one_thread() -> bool:
+    """Whether that is known."""
+    return _holds > 0 or _TOLD
+
+
+def _told() -> bool:
+    """OpenBLAS reads its own variable first, then OpenMP's."""
+    told = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")
+    return told == "1"
+
+
+_TOLD = _told()  # as BLAS read it, which is when NumPy was loaded
