@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from tinygrad_cnn import bench
+from tinygrad_cnn import bench, kernels
 from tinygrad_cnn.bench import machine, report
 from tinygrad_cnn.bench.networks import NETWORKS
 from tinygrad_cnn.bench.run import MINUTES, TIERS
@@ -83,6 +83,8 @@ def run(arguments: argparse.Namespace) -> None:
     )
     with patience():
         print(report.text(found))
+        for case, calls in kernels.fallbacks().items():
+            print(f"a case that a tier had no form for: {case}, {calls:,} times")
         if arguments.json:
             write_atomic(arguments.json, found.to_json())
             print(f"\n{arguments.json}")

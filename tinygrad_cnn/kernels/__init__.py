@@ -4,8 +4,9 @@
     blocked     fast NumPy
     compiled    machine code, where Numba is installed (extra `fast`)
 
-Every tier computes the same functions up to rounding; a function that a tier lacks is taken from
-the one below it. Kernels trust their arguments: the ops above them raise the errors a user sees.
+Every tier computes the same functions up to rounding. What a tier lacks, a function or a single
+case of one, is taken from the tier below; `fallbacks` tells which cases were. Kernels trust their
+arguments: the ops above them raise the errors a user sees.
 
 Unless a tier is chosen by `use`, the first call of a kernel, or of `tier`, takes the fastest one
 there is. Importing this package imports no Numba.
@@ -31,6 +32,7 @@ from typing import Any, TypeVar
 from tinygrad_cnn.errors import ConfigError, require
 from tinygrad_cnn.kernels import reference
 from tinygrad_cnn.kernels.blas import one_blas_thread
+from tinygrad_cnn.kernels.fallback import fallbacks
 from tinygrad_cnn.kernels.geometry import Array, Ints, conv_output_size, pad, pool_output_size
 from tinygrad_cnn.kernels.special import erf
 
@@ -45,6 +47,7 @@ __all__ = [
     "conv_output_size",
     "conv_weight",
     "erf",
+    "fallbacks",
     "leaky_relu",
     "leaky_relu_grad",
     "log_softmax",

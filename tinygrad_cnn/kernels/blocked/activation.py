@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_cnn.kernels import reference
 from tinygrad_cnn.kernels.blocked.memory import bits, fresh, workspace
 from tinygrad_cnn.kernels.blocked.workers import share
+from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import Array
 
 PIECE = 1 << 17  # elements at a time
@@ -42,7 +43,7 @@ def leaky_relu(x: Array, slope: float) -> Array:
     """As `reference.leaky_relu`: max(x, slope * x) where slope lies in [0, 1]."""
     plain = x.size < FEW or not x.flags.c_contiguous
     if plain or x.dtype.kind != "f" or not 0 <= slope <= 1:
-        return reference.leaky_relu(x, slope)
+        return fall_back(reference.leaky_relu, x, slope)
     y = fresh(x.shape, x.dtype)
 
     def piece(x: Array, y: Array) -> None:
@@ -61,7 +62,7 @@ def leaky_relu_grad(g: Array, y: Array, slope: float) -> Array:
     plain = g.size < FEW or not (g.flags.c_contiguous and y.flags.c_contiguous)
     fits = g.dtype == y.dtype and g.dtype.kind == "f" and g.itemsize <= 8
     if plain or not fits or not 0 <= slope <= 1:
-        return reference.leaky_relu_grad(g, y, slope)
+        return fall_back(reference.leaky_relu_grad, g, y, slope)
     dx = fresh(g.shape, g.dtype)
 
     def piece(g: Array, y: Array, dx: Array) -> None:

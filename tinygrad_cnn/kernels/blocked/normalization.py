@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_cnn.kernels import reference
 from tinygrad_cnn.kernels.blocked.memory import fresh, workspace
 from tinygrad_cnn.kernels.blocked.workers import share
+from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import Array
 
 BLOCK_BYTES = 1 << 20  # of samples at a time: a usual second-level cache
@@ -48,7 +49,7 @@ def batch_stats(x: Array) -> tuple[Array, Array]:
     m is the mean of a few samples: so near the mean of all, the difference does not cancel.
     """
     if not _fits(x):
-        return reference.batch_stats(x)
+        return fall_back(reference.batch_stats, x)
     x = _flat(x)
     N, C, S = x.shape
     ones = np.ones(S, x.dtype)
@@ -70,7 +71,7 @@ def batch_stats(x: Array) -> tuple[Array, Array]:
 def batch_norm(x: Array, mean: Array, rstd: Array, weight: Array, bias: Array) -> Array:
     """As `reference.batch_norm`: y = x * a + b with a = rstd * weight, b = bias - mean * a."""
     if not _fits(x):
-        return reference.batch_norm(x, mean, rstd, weight, bias)
+        return fall_back(reference.batch_norm, x, mean, rstd, weight, bias)
     a = rstd * weight
     y = fresh(x.shape, np.result_type(x, a))
     source, to = _flat(x), _flat(y)
@@ -94,7 +95,7 @@ def batch_norm_grad(
     a = weight * rstd, b = -a * rstd * dweight / M, c = -a * dbias / M - b * mean, M = N*S.
     """
     if not _fits(x):
-        return reference.batch_norm_grad(g, x, mean, rstd, weight)
+        return fall_back(reference.batch_norm_grad, g, x, mean, rstd, weight)
     dx = fresh(x.shape, np.result_type(g, x, mean))
     g, x, to = _flat(g), _flat(x), _flat(dx)
     N, C, S = x.shape

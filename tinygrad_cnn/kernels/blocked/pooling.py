@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_cnn.kernels import reference
 from tinygrad_cnn.kernels.blocked.memory import fresh, workspace
 from tinygrad_cnn.kernels.blocked.workers import share
+from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import (
     Array,
     Ints,
@@ -62,7 +63,7 @@ def max_pool(
     finite sends the call to `reference`. So do integers, the lowest of which may be a pixel.
     """
     if x.dtype.kind != "f":
-        return reference.max_pool(x, kernel, stride, padding, dilation, ceil_mode)
+        return fall_back(reference.max_pool, x, kernel, stride, padding, dilation, ceil_mode)
     out = pool_output_size(x.shape[2:], kernel, stride, padding, dilation, ceil_mode)
     y = fresh((*x.shape[:2], *out), x.dtype)
     argmax = fresh(y.shape, reference.argmax_dtype(kernel))
@@ -78,7 +79,7 @@ def max_pool(
         return finite
 
     if y.size and not all(share(work, len(images), x.size)):
-        return reference.max_pool(x, kernel, stride, padding, dilation, ceil_mode)
+        return fall_back(reference.max_pool, x, kernel, stride, padding, dilation, ceil_mode)
     return y, argmax
 
 
@@ -157,7 +158,9 @@ def window_scatter(
     spans = (d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
     apart = all(s >= span for s, span in zip(stride, spans, strict=True))
     if not g.size or not (apart or (g.dtype.kind == "f" and g.itemsize <= 8)):
-        return reference.window_scatter(g, argmax, size, kernel, stride, padding, dilation)
+        return fall_back(
+            reference.window_scatter, g, argmax, size, kernel, stride, padding, dilation
+        )
     dx = fresh((*g.shape[:2], *size), g.dtype)
     dx.fill(0)
     out, images, chosen, result = g.shape[2:], _images(g), _images(argmax), _images(dx)

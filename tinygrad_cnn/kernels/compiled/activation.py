@@ -6,6 +6,7 @@ from tinygrad_cnn.kernels import blocked
 from tinygrad_cnn.kernels.blocked.memory import fresh
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.compiled.jit import jit, ready, supported
+from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import Array
 
 
@@ -34,7 +35,7 @@ def _leaky_relu_grad(g: Array, y: Array, slope: float, dx: Array, first: int, la
 def leaky_relu(x: Array, slope: float) -> Array:
     """As `reference.leaky_relu`."""
     if not supported(x):
-        return blocked.leaky_relu(x, slope)
+        return fall_back(blocked.leaky_relu, x, slope)
     y = fresh(x.shape, x.dtype)
     source, to, slope = ready(x).reshape(-1), y.reshape(-1), x.dtype.type(slope)
     share(lambda first, last: _leaky_relu(source, slope, to, first, last), x.size, x.size)
@@ -44,7 +45,7 @@ def leaky_relu(x: Array, slope: float) -> Array:
 def leaky_relu_grad(g: Array, y: Array, slope: float) -> Array:
     """As `reference.leaky_relu_grad`."""
     if not supported(g, y) or g.shape != y.shape:
-        return blocked.leaky_relu_grad(g, y, slope)
+        return fall_back(blocked.leaky_relu_grad, g, y, slope)
     dx = fresh(g.shape, g.dtype)
     of_g, of_y, to = ready(g).reshape(-1), ready(y).reshape(-1), dx.reshape(-1)
     slope = g.dtype.type(slope)

@@ -12,6 +12,7 @@ from tinygrad_cnn.kernels.blocked.memory import fresh
 from tinygrad_cnn.kernels.blocked.windows import Where
 from tinygrad_cnn.kernels.compiled import direct, winograd
 from tinygrad_cnn.kernels.compiled.jit import ready, supported, whole
+from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import Array, Ints, conv_output_size
 
 
@@ -41,7 +42,7 @@ def conv(
     y_shape = (x.shape[0], w.shape[0], *out)
     fits = _fits(x.shape, w.shape, y_shape, groups, stride, padding, dilation)
     if not (supported(x, w) and fits and b.shape == w.shape[:1]):
-        return blocked.conv(x, w, stride, padding, dilation, groups, bias)
+        return fall_back(blocked.conv, x, w, stride, padding, dilation, groups, bias)
     y = fresh(y_shape, x.dtype)
     where = Where(out, w.shape[2:], stride, padding, dilation)
     _correlate(y, y, ready(x), w, ready(b), where, groups)
@@ -56,7 +57,7 @@ def conv_input(
     shape = (g.shape[0], groups * w.shape[1], *size)
     shapes = (shape, w.shape, g.shape)
     if not (supported(g, w) and _fits(*shapes, groups, size, stride, padding, dilation)):
-        return blocked.conv_input(g, w, size, stride, padding, dilation, groups)
+        return fall_back(blocked.conv_input, g, w, size, stride, padding, dilation, groups)
     dx = fresh(shape, g.dtype)
     if prod(stride) > 1:
         dx.fill(0)  # a stride may leave positions unmet
@@ -73,7 +74,7 @@ def conv_weight(
     x, g = same_type(x, g)
     shapes = (x.shape, (g.shape[1], x.shape[1] // groups, *size), g.shape)
     if not (supported(x, g) and _fits(*shapes, groups, size, stride, padding, dilation)):
-        return blocked.conv_weight(x, g, size, stride, padding, dilation, groups)
+        return fall_back(blocked.conv_weight, x, g, size, stride, padding, dilation, groups)
     where = Where(g.shape[2:], size, stride, padding, dilation)
     if winograd.fits(x.shape[1], g.shape[1], where, groups):
         return winograd.weight_gradient(ready(x), ready(g), where)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_cnn.kernels import reference
 from tinygrad_cnn.kernels.compiled.jit import jit, ready, supported
+from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import Array
 
 
@@ -32,7 +33,7 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     plain = logits.ndim == 2 and labels.shape == logits.shape[:1] and logits.size > 0
     inside = plain and 0 <= labels.min() <= labels.max() < logits.shape[1]
     if not (supported(logits) and inside):
-        return reference.softmax_cross_entropy(logits, labels)
+        return fall_back(reference.softmax_cross_entropy, logits, labels)
     losses, probabilities = (
         np.empty(len(logits), logits.dtype),
         np.empty(logits.shape, logits.dtype),

@@ -10,6 +10,7 @@ from tinygrad_cnn.kernels import blocked, reference
 from tinygrad_cnn.kernels.blocked.memory import fresh
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.compiled.jit import jit, jit_sums, ready, supported
+from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import Array
 
 
@@ -44,7 +45,7 @@ def batch_stats(x: Array) -> tuple[Array, Array]:
     m is the mean of a few samples: so near the mean of all, the difference does not cancel.
     """
     if not supported(x) or not x.size:
-        return blocked.batch_stats(x)
+        return fall_back(blocked.batch_stats, x)
     x = _flat(x)
     N, C, S = x.shape
     few = x[:: max(1, N // 8)]
@@ -74,7 +75,7 @@ def _sum(x: Array, sums: Array, first: int, last: int) -> None:
 def channel_sum(x: Array) -> Array:
     """As `reference.channel_sum`: a row in x's dtype, the rows in float64."""
     if not supported(x):
-        return reference.channel_sum(x)
+        return fall_back(reference.channel_sum, x)
     source = _flat(x)
 
     def work(first: int, last: int) -> Array:
@@ -99,7 +100,7 @@ def _scale(x: Array, a: Array, b: Array, y: Array, first: int, last: int) -> Non
 def batch_norm(x: Array, mean: Array, rstd: Array, weight: Array, bias: Array) -> Array:
     """As `reference.batch_norm`: y = x * a + b with a = rstd * weight, b = bias - mean * a."""
     if not (supported(x, mean, rstd, weight, bias) and _per_channel(x, mean, rstd, weight, bias)):
-        return blocked.batch_norm(x, mean, rstd, weight, bias)
+        return fall_back(blocked.batch_norm, x, mean, rstd, weight, bias)
     y = fresh(x.shape, x.dtype)
     source, to = _flat(x), _flat(y)
     a = rstd * weight
@@ -143,7 +144,7 @@ def batch_norm_grad(
     """
     fits = supported(g, x, mean, rstd, weight) and _per_channel(x, mean, rstd, weight)
     if not (fits and x.size and g.shape == x.shape):
-        return blocked.batch_norm_grad(g, x, mean, rstd, weight)
+        return fall_back(blocked.batch_norm_grad, g, x, mean, rstd, weight)
     dx = fresh(x.shape, x.dtype)
     g, x, to = _flat(g), _flat(x), _flat(dx)
     N, C, S = x.shape

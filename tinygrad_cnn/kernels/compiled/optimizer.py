@@ -8,6 +8,7 @@ from typing import Any
 from tinygrad_cnn.kernels import blocked
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.compiled.jit import jit, supported
+from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import Array
 
 
@@ -33,16 +34,13 @@ def _sgd(
     p, g = p[first:last], g[first:last]
     if not len(v):
         for i in range(len(p)):
-            p[i] -= lr * (g[i] + decay * p[i])
+            p[i] -= lr * (g[i] + decay * p[i] if decay else g[i])
         return
     v = v[first:last]
-    # How much of the gradient and of v the step takes.
-    one = p.dtype.type(1)
-    direct, through = (one, momentum) if nesterov else (one - one, one)
     for i in range(len(p)):
-        slope = g[i] + decay * p[i]
+        slope = g[i] + decay * p[i] if decay else g[i]  # not 0 * p[i], which may be NaN
         v[i] = momentum * v[i] + undamped * slope
-        p[i] -= lr * (direct * slope + through * v[i])
+        p[i] -= lr * (slope + momentum * v[i] if nesterov else v[i])
 
 
 def sgd_step(
@@ -58,8 +56,7 @@ def sgd_step(
     """As `reference.sgd_step`."""
     arrays = [a for a in (p, g, v) if a is not None]
     if not _fits(*arrays):
-        blocked.sgd_step(p, g, v, lr, momentum, dampening, weight_decay, nesterov)
-        return
+        return fall_back(blocked.sgd_step, p, g, v, lr, momentum, dampening, weight_decay, nesterov)
     number = p.dtype.type
     flat, slope = p.reshape(-1), g.reshape(-1)
     velocity = slope[:0] if v is None else v.reshape(-1)
@@ -91,7 +88,7 @@ def _adam(
     p, g, m, v = p[first:last], g[first:last], m[first:last], v[first:last]
     amsgrad = len(largest) > 0
     for i in range(len(p)):
-        slope = g[i] + decay * p[i]
+        slope = g[i] + decay * p[i] if decay else g[i]
         m[i] = b1 * m[i] + rest1 * slope
         v[i] = b2 * v[i] + rest2 * slope * slope
     if amsgrad:
@@ -119,8 +116,9 @@ def adam_step(
     """As `reference.adam_step`."""
     arrays = [a for a in (p, g, m, v, largest) if a is not None]
     if not _fits(*arrays):
-        blocked.adam_step(p, g, m, v, largest, t, lr, betas, eps, weight_decay, decoupled)
-        return
+        return fall_back(
+            blocked.adam_step, p, g, m, v, largest, t, lr, betas, eps, weight_decay, decoupled
+        )
     b1, b2 = betas
     kept, decay = (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
     options = (lr / (1 - b1**t), b1, 1 - b1, b2, 1 - b2, 1 / math.sqrt(1 - b2**t), eps, kept, decay)

@@ -10,6 +10,7 @@ from tinygrad_cnn.kernels import blocked
 from tinygrad_cnn.kernels.blocked.memory import fresh
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.compiled.jit import jit, ready, supported, whole
+from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import Array, Ints, pool_output_size
 from tinygrad_cnn.kernels.reference import argmax_dtype
 
@@ -87,7 +88,7 @@ def max_pool(
 ) -> tuple[Array, Array]:
     """As `reference.max_pool`."""
     if not (supported(x) and _fits(x, kernel, stride, padding, dilation)):
-        return blocked.max_pool(x, kernel, stride, padding, dilation, ceil_mode)
+        return fall_back(blocked.max_pool, x, kernel, stride, padding, dilation, ceil_mode)
     out = pool_output_size(x.shape[2:], kernel, stride, padding, dilation, ceil_mode)
     y = fresh((*x.shape[:2], *out), x.dtype)
     argmax = fresh(y.shape, argmax_dtype(kernel))
@@ -154,7 +155,7 @@ def window_scatter(
     """As `reference.window_scatter`."""
     fits = supported(g) and _fits(g, size, kernel, stride, padding, dilation)
     if not (fits and g.shape == argmax.shape):
-        return blocked.window_scatter(g, argmax, size, kernel, stride, padding, dilation)
+        return fall_back(blocked.window_scatter, g, argmax, size, kernel, stride, padding, dilation)
     dx = fresh((*g.shape[:2], *size), g.dtype)
     images, chosen, to = _images(g), _images(argmax), _images(dx)
     where = (_two(kernel, 1), _two(stride, 1), _two(padding, 0), _two(dilation, 1))
@@ -190,7 +191,7 @@ def sum_pool(x: Array, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: boo
     """As `reference.sum_pool`; large windows overlap in `blocked`'s sums along each axis."""
     fits = supported(x) and _fits(x, kernel, stride, padding)
     if not fits or prod(kernel) > 4 * prod(stride):
-        return blocked.sum_pool(x, kernel, stride, padding, ceil_mode)
+        return fall_back(blocked.sum_pool, x, kernel, stride, padding, ceil_mode)
     ones = (1,) * len(kernel)
     out = pool_output_size(x.shape[2:], kernel, stride, padding, ones, ceil_mode)
     y = fresh((*x.shape[:2], *out), x.dtype)
@@ -223,7 +224,7 @@ def sum_pool_input(g: Array, size: Ints, kernel: Ints, stride: Ints, padding: In
     """As `reference.sum_pool_input`; large windows overlap as in `sum_pool`."""
     fits = supported(g) and _fits(g, size, kernel, stride, padding)
     if not fits or prod(kernel) > 4 * prod(stride):
-        return blocked.sum_pool_input(g, size, kernel, stride, padding)
+        return fall_back(blocked.sum_pool_input, g, size, kernel, stride, padding)
     dx = fresh((*g.shape[:2], *size), g.dtype)
     images, to = _images(g), _images(dx)
     where = (_two(kernel, 1), _two(stride, 1), _two(padding, 0))
