@@ -34,8 +34,19 @@ def names(first: int, last: int) -> tuple[int, int, str]:
     return first, last, threading.current_thread().name
 
 
+def all_at_once() -> list[tuple[int, int, str]]:
+    """The names of three threads that have met: none did the work of another."""
+    here = threading.Barrier(3)
+
+    def meet(first: int, last: int) -> tuple[int, int, str]:
+        here.wait(10)
+        return names(first, last)
+
+    return share(meet, 7, 7)
+
+
 def test_each_thread_has_one_span_and_the_results_are_in_order() -> None:
-    spans = share(names, 7, 7)
+    spans = all_at_once()
     assert [span[:2] for span in spans] == [(0, 2), (2, 4), (4, 7)]
     assert len({span[2] for span in spans}) == 3
 
@@ -94,6 +105,16 @@ def test_two_threads_may_call_at_once() -> None:
     assert found == [[(0, 1), (1, 2), (2, 3)]] * 600
 
 
+def test_what_no_worker_has_begun_the_caller_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers._crew.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(workers._Worker, "run", lambda self: None)  # as if other programs had the core
+        spans = share(names, 7, 7)
+    workers._crew.cache_clear()
+    here = threading.current_thread().name
+    assert spans == [(0, 2, here), (2, 4, here), (4, 7, here)]
+
+
 def interrupted_at(moment: int) -> bool:
     """Share once, with Ctrl-C after so many calls and returns; whether it came to that."""
     events = itertools.count()
@@ -119,7 +140,7 @@ def test_whenever_a_call_is_interrupted_the_next_one_has_every_thread() -> None:
         for moment in itertools.count():
             if not interrupted_at(moment):
                 break
-            threads.append(len({name for *_, name in share(names, 3, 3)}))
+            threads.append(len({name for *_, name in all_at_once()}))
 
     tester = threading.Thread(target=interrupt_everywhere, daemon=True)
     tester.start()
@@ -131,20 +152,21 @@ def test_whenever_a_call_is_interrupted_the_next_one_has_every_thread() -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs a signal to one thread")
 def test_an_interrupted_wait_ends_when_nobody_writes_any_more() -> None:
-    begun, done = [], []
+    all_here, done = threading.Barrier(3), []
 
     def work(first: int, last: int) -> None:
+        all_here.wait(10)
         if first == 0:
             return
-        begun.append(first)
         if first == 1:
+            time.sleep(0.01)  # until the caller waits
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         time.sleep(0.05)
         done.append(first)
 
     with pytest.raises(KeyboardInterrupt):
         share(work, 3, 3)
-    assert sorted(done) == sorted(begun) != []
+    assert sorted(done) == [1, 2]
 
 
 def test_where_no_thread_can_begin_the_caller_does_every_span(
@@ -158,7 +180,7 @@ def test_where_no_thread_can_begin_the_caller_does_every_span(
         patch.setattr(threading.Thread, "start", refuse)
         for _ in range(2):
             assert [span[:2] for span in share(names, 3, 3)] == [(0, 1), (1, 2), (2, 3)]
-    assert len({name for *_, name in share(names, 3, 3)}) == 3
+    assert len({name for *_, name in all_at_once()}) == 3
 
 
 def test_what_dies_with_the_interpreter_may_still_call() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from functools import cache, partial
 from itertools import pairwise
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -122,8 +122,18 @@ class _Worker(threading.Thread):
         self.parts.put(part)
         self.given[0] += 1
 
-    def wait(self, part: _Part[Any]) -> None:
+    def finish(self, part: _Part[Any]) -> None:
+        """See the part ended: by the caller, where the worker has not come to it."""
         done = int(self.done[0])
+        while not part.begun:
+            try:
+                taken = self.parts.get_nowait()
+            except Empty:  # the worker has it
+                break
+            if taken is part:
+                part.result = part.run()
+                part.ended = True
+                return
         if not part.ended:
             for watch in _watch:
                 watch(self.given, int(self.given[0]), self.done, done, LOOKS)
@@ -192,7 +202,7 @@ def _together(
     while True:  # whatever happened: nobody may write to arrays that the caller thinks done
         try:
             for worker, part in zip(workers, others, strict=True):
-                worker.wait(part)
+                worker.finish(part)
             break
         except BaseException as error:  # Ctrl-C, perhaps once more
             call.given_up, failure = True, error
