@@ -103,3 +103,40 @@ def test_a_child_forked_while_a_thread_held_the_lock_does_not_wait_for_it(idle):
             del a
             os._exit(0 if idle.bytes == 4 * SIZE else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_result_that_dies_while_memory_is_given_or_taken_does_no_harm(idle):
+    with idle.lock:  # as the collector, which runs inside, finds it
+        idle.inside = True
+        first = fresh((SMALL_BYTES,), np.dtype(np.uint8))
+        del first
+        second = fresh((SMALL_BYTES,), np.dtype(np.uint8))
+        idle.inside = False
+    assert idle.bytes == 0
+    del second
+    assert idle.bytes == SMALL_BYTES
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer")
+def test_memory_can_be_had_after_ctrl_c_at_any_moment(idle):
+    def come(*_):
+        raise KeyboardInterrupt
+
+    before, moments = signal.signal(signal.SIGALRM, come), np.random.default_rng(0)
+    caught = 0
+    try:
+        while caught < 300:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-5, 2e-4))
+                while True:
+                    memory._idle.give(memory._idle.take(SMALL_BYTES))
+            except KeyboardInterrupt:
+                caught += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    finder = threading.Thread(target=idle.take, args=(SMALL_BYTES,), daemon=True)
+    finder.start()
+    finder.join(10)
+    assert not finder.is_alive()
+    assert not idle.inside

@@ -108,7 +108,9 @@ def test_two_threads_may_call_at_once() -> None:
 def test_what_no_worker_has_begun_the_caller_does(monkeypatch: pytest.MonkeyPatch) -> None:
     workers._crew.cache_clear()
     with monkeypatch.context() as patch:
-        patch.setattr(workers._Worker, "run", lambda self: None)  # as if other programs had the core
+        patch.setattr(
+            workers._Worker, "run", lambda self: None
+        )  # as if other programs had the core
         spans = share(names, 7, 7)
     workers._crew.cache_clear()
     here = threading.current_thread().name

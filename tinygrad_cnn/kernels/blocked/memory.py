@@ -41,7 +41,12 @@ def workspace(role: str, shape: Ints, dtype: np.dtype[Any]) -> Array:
 
 
 class _Idle:
-    """The memory of dead results, by size: each step of training asks for the same sizes."""
+    """The memory of dead results, by size: each step of training asks for the same sizes.
+
+    Arrays die at any moment, also while this thread is in here (the collector runs when it likes),
+    and Ctrl-C may come between any two calls. So a lock that its thread may take twice, by `with`
+    alone, and a mark that somebody is inside: who finds it set goes without.
+    """
 
     most = IDLE_BYTES  # of its own: at the interpreter's end results die after the module's names
 
@@ -52,26 +57,30 @@ class _Idle:
         """Begin anew. A fork may come while another thread holds the lock: it is none of it."""
         self.buffers: defaultdict[int, list[Array]] = defaultdict(list)
         self.bytes = 0
-        self.lock = threading.Lock()
+        self.lock, self.inside = threading.RLock(), False
 
     def take(self, size: int) -> Array:
         """Memory of a dead result, or new memory."""
         with self.lock:
-            if self.buffers[size]:
-                self.bytes -= size
-                return self.buffers[size].pop()
+            if not self.inside and self.buffers[size]:
+                self.inside = True
+                try:
+                    self.bytes -= size
+                    return self.buffers[size].pop()
+                finally:
+                    self.inside = False
         return np.empty(size, np.uint8)
 
     def give(self, buffer: Array) -> None:
         """What a dead result leaves."""
-        # A thread that waits for the lock could be this one: the collector runs at any time.
-        if self.lock.acquire(blocking=False):
-            try:
-                if self.bytes + buffer.size <= self.most:
+        with self.lock:
+            if not self.inside and self.bytes + buffer.size <= self.most:
+                self.inside = True
+                try:
                     self.bytes += buffer.size
                     self.buffers[buffer.size].append(buffer)
-            finally:
-                self.lock.release()
+                finally:
+                    self.inside = False
 
 
 class _Lease:
@@ -79,12 +88,13 @@ class _Lease:
 
     __slots__ = ("__array_interface__", "buffer", "give")
 
-    def __init__(self, idle: _Idle, size: int) -> None:
-        self.give, self.buffer = idle.give, idle.take(size)
-        self.__array_interface__ = self.buffer.__array_interface__
+    def __init__(self, idle: _Idle, buffer: Array) -> None:
+        self.buffer, self.__array_interface__ = buffer, buffer.__array_interface__
+        self.give = idle.give
 
     def __del__(self) -> None:
-        self.give(self.buffer)
+        if hasattr(self, "give"):  # Ctrl-C may have come before it was set
+            self.give(self.buffer)
 
 
 _idle = _Idle()
@@ -97,7 +107,7 @@ def fresh(shape: Ints, dtype: np.dtype[Any]) -> Array:
     size = prod(shape) * dtype.itemsize
     if size < SMALL_BYTES:
         return np.empty(shape, dtype)
-    return np.ndarray(shape, dtype, np.asarray(_Lease(_idle, size)))
+    return np.ndarray(shape, dtype, np.asarray(_Lease(_idle, _idle.take(size))))
 
 
 def as_rows(a: Array) -> Array:
