@@ -7,33 +7,32 @@ import numpy as np
 from tinygrad_cnn.kernels.compiled.jit import jit, ready
 from tinygrad_cnn.kernels.geometry import Array, Ints
 
-NOWHERE = np.zeros((0, 2, 0, 0), np.float32)  # the bend of images that are not bent
+NOWHERE = np.zeros((1, 2, 0, 0), np.float32)  # the bend of images that are not bent
 
 
 @jit
-def _map(a: Array, size: Ints, before: np.float32, out: Array) -> None:
-    """out[i*W + j] = a @ (x, y, 1) + before, x and y from the middle of the image."""
-    H, W = size
-    for i in range(H):
-        y = np.float32(i) - np.float32((H - 1) / 2)
-        start = a[1] * y + a[2] + before - a[0] * np.float32((W - 1) / 2)
-        for j in range(W):
-            out[i * W + j] = start + a[0] * np.float32(j)
+def _places(inverse: Array, bend: Array, size: Ints, corner: Array, u: Array, v: Array) -> None:
+    """For each pixel (i, j) the place inverse @ (x, y, 1) + bend[:, i, j] to read the image at.
 
-
-@jit
-def _places(across: Array, down: Array, size: Ints, corner: Array, u: Array, v: Array) -> None:
-    """The pixel up and left of each place (across[j], down[j]), and how far from it that is.
-
-    Places outside the image, which lies in its padding from 1 on, are moved onto the zeros there.
+    x = j - (W-1)/2 and y = i - (H-1)/2; the place is given as the pixel up and left of it, and how
+    far from that it is. In its padding the image lies from 1 on; places outside of it are moved
+    onto the zeros there.
     """
     H, W = size
     right, bottom, zero = np.float32(W + 1), np.float32(H + 1), np.float32(0)
-    for j in range(len(corner)):
-        x, y = min(max(across[j], zero), right), min(max(down[j], zero), bottom)
-        left, top = np.int32(x), np.int32(y)
-        u[j], v[j] = x - np.float32(left), y - np.float32(top)
-        corner[j] = top * np.int32(W + 3) + left
+    a, b, bent = inverse[0], inverse[1], bend.size > 0
+    for i in range(H):
+        y = np.float32(i) - np.float32((H - 1) / 2)
+        across = a[1] * y + a[2] + np.float32((W + 1) / 2) - a[0] * np.float32((W - 1) / 2)
+        down = b[1] * y + b[2] + np.float32((H + 1) / 2) - b[0] * np.float32((W - 1) / 2)
+        for j in range(W):
+            p, q = across + a[0] * np.float32(j), down + b[0] * np.float32(j)
+            if bent:
+                p, q = p + bend[0, i, j], q + bend[1, i, j]
+            p, q = min(max(p, zero), right), min(max(q, zero), bottom)
+            left, top = np.int32(p), np.int32(q)
+            u[i * W + j], v[i * W + j] = p - np.float32(left), q - np.float32(top)
+            corner[i * W + j] = top * np.int32(W + 3) + left
 
 
 @jit
@@ -52,16 +51,10 @@ def _read(flat: Array, width: int, corner: Array, u: Array, v: Array, y: Array) 
 def _resample(images: Array, inverse: Array, bend: Array, y: Array) -> None:
     N, C, H, W = images.shape
     padded = np.zeros((C, H + 3, W + 3), np.float32)
-    across, down = np.empty(H * W, np.float32), np.empty(H * W, np.float32)
     u, v = np.empty(H * W, np.float32), np.empty(H * W, np.float32)
     corner = np.empty(H * W, np.int32)
     for n in range(N):
-        _map(inverse[n, 0], (H, W), np.float32((W + 1) / 2), across)
-        _map(inverse[n, 1], (H, W), np.float32((H + 1) / 2), down)
-        if len(bend):
-            across += bend[n, 0].reshape(-1)
-            down += bend[n, 1].reshape(-1)
-        _places(across, down, (H, W), corner, u, v)
+        _places(inverse[n], bend[n % len(bend)], (H, W), corner, u, v)
         padded[:, 1 : H + 1, 1 : W + 1] = images[n]
         for c in range(C):
             _read(padded[c].reshape(-1), W + 3, corner, u, v, y[n, c].reshape(-1))
