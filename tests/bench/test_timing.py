@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -93,3 +95,30 @@ def test_a_ratio_compares_the_rounds_in_which_both_took_part() -> None:
 
 def test_the_exponent_of_a_square_is_two() -> None:
     assert exponent([1, 2, 3], [5, 20, 45]) == pytest.approx(2)
+
+
+def test_a_turn_begins_when_the_threads_of_the_last_one_are_asleep() -> None:
+    ends = []
+
+    def spin() -> None:
+        until = time.perf_counter() + 0.03
+        while time.perf_counter() < until:
+            pass
+        ends.append(time.perf_counter())
+
+    spinner = threading.Thread(target=spin)
+    spinner.start()
+    timing._wait_for_sleep()
+    begun = time.perf_counter()
+    spinner.join()
+    assert ends[0] < begun
+
+
+def test_threads_that_never_sleep_are_waited_for_a_moment_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr(timing.time, "sleep", naps.append)
+    monkeypatch.setattr(timing.time, "process_time", lambda: float(len(naps)))
+    timing._wait_for_sleep()
+    assert naps == [timing.NAP] * timing.NAPS

@@ -15,6 +15,7 @@ import numpy as np
 
 FEWEST = 3  # rounds that even the slowest contestant takes part in
 SETTLING, PRECISE = 7, 0.01  # rounds before the spread is believed; the relative error of a ratio
+NAP, NAPS = 0.002, 25  # seconds, and how many of them the last one's threads have to fall asleep
 LONG = 20  # turns: a call that lasts so long is not repeated within its turn
 
 
@@ -55,9 +56,10 @@ def interleave(
 ) -> dict[str, list[float]]:
     """Seconds of one call, for each contestant and round: `rounds` of them at most.
 
-    In a turn of about `turn` seconds a contestant is called at least twice where it is quick
-    enough: the first call, which finds the caches full of another's data and the cores claimed by
-    another's threads, is dropped, and the turn's time is the median of the rest.
+    A turn begins when the threads of the one before have fallen asleep (those of OpenMP look out
+    for work for milliseconds, which would slow the next one down). In about `turn` seconds a
+    contestant is called at least twice where it is quick enough: the first call, which finds the
+    caches full of another's data, is dropped, and the turn's time is the median of the rest.
 
     It ends sooner once the ratios are known well enough (`settled`). `seconds` are shared out
     equally: who has had its share leaves, after FEWEST rounds at the least.
@@ -108,9 +110,18 @@ def _calls(cost: float, turn: float) -> int:
 
 
 def _turn(contestant: Contestant, calls: int) -> float:
+    _wait_for_sleep()
     with contestant.conditions():
         times = [_once(contestant.work) for _ in range(calls)]
     return float(np.median(times[1:] or times))
+
+
+def _wait_for_sleep() -> None:
+    for _ in range(NAPS):
+        before = time.process_time()
+        time.sleep(NAP)
+        if time.process_time() - before < NAP / 4:
+            return
 
 
 def _once(work: Callable[[], object]) -> float:
