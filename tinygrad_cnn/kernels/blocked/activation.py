@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.kernels import reference
-from tinygrad_cnn.kernels.blocked.memory import bits, fresh, workspace
+from tinygrad_cnn.kernels.blocked.memory import bits, contiguous, fresh, workspace
 from tinygrad_cnn.kernels.blocked.workers import share
 from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import Array
@@ -41,9 +41,9 @@ def _constant(value: float, dtype: np.dtype[Any], size: int) -> Array:
 
 def leaky_relu(x: Array, slope: float) -> Array:
     """As `reference.leaky_relu`: max(x, slope * x) where slope lies in [0, 1]."""
-    plain = x.size < FEW or not x.flags.c_contiguous
-    if plain or x.dtype.kind != "f" or not 0 <= slope <= 1:
+    if x.size < FEW or x.dtype.kind != "f" or not 0 <= slope <= 1:
         return fall_back(reference.leaky_relu, x, slope)
+    x = contiguous(x)
     y = fresh(x.shape, x.dtype)
 
     def piece(x: Array, y: Array) -> None:
@@ -59,10 +59,10 @@ def leaky_relu(x: Array, slope: float) -> Array:
 
 def leaky_relu_grad(g: Array, y: Array, slope: float) -> Array:
     """As `reference.leaky_relu_grad`: g times max(slope, 1 where y > 0); a mask for slope 0."""
-    plain = g.size < FEW or not (g.flags.c_contiguous and y.flags.c_contiguous)
-    fits = g.dtype == y.dtype and g.dtype.kind == "f" and g.itemsize <= 8
-    if plain or not fits or not 0 <= slope <= 1:
+    fits = g.dtype == y.dtype and g.dtype.kind == "f" and g.itemsize <= 8 and g.shape == y.shape
+    if g.size < FEW or not fits or not 0 <= slope <= 1:
         return fall_back(reference.leaky_relu_grad, g, y, slope)
+    g, y = contiguous(g), contiguous(y)
     dx = fresh(g.shape, g.dtype)
 
     def piece(g: Array, y: Array, dx: Array) -> None:

@@ -110,6 +110,15 @@ def fresh(shape: Ints, dtype: np.dtype[Any]) -> Array:
     return np.ndarray(shape, dtype, np.asarray(_Lease(_idle, _idle.take(size))))
 
 
+def contiguous(a: Array) -> Array:
+    """`a` itself where it is contiguous and may be written to, or else a copy."""
+    if a.flags.carray:
+        return a
+    copy = fresh(a.shape, a.dtype)
+    copy[...] = a
+    return copy
+
+
 def as_rows(a: Array) -> Array:
     """(..., L) -> (...,): each contiguous row of an array as one opaque item.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tinygrad_cnn.kernels import blocked
-from tinygrad_cnn.kernels.blocked.memory import fresh
+from tinygrad_cnn.kernels.blocked.memory import contiguous, fresh
 from tinygrad_cnn.kernels.blocked.workers import share
-from tinygrad_cnn.kernels.compiled.jit import jit, ready, supported
+from tinygrad_cnn.kernels.compiled.jit import jit, supported
 from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import Array
 
@@ -37,7 +37,7 @@ def leaky_relu(x: Array, slope: float) -> Array:
     if not supported(x):
         return fall_back(blocked.leaky_relu, x, slope)
     y = fresh(x.shape, x.dtype)
-    source, to, slope = ready(x).reshape(-1), y.reshape(-1), x.dtype.type(slope)
+    source, to, slope = contiguous(x).reshape(-1), y.reshape(-1), x.dtype.type(slope)
     share(lambda first, last: _leaky_relu(source, slope, to, first, last), x.size, x.size)
     return y
 
@@ -47,7 +47,7 @@ def leaky_relu_grad(g: Array, y: Array, slope: float) -> Array:
     if not supported(g, y) or g.shape != y.shape:
         return fall_back(blocked.leaky_relu_grad, g, y, slope)
     dx = fresh(g.shape, g.dtype)
-    of_g, of_y, to = ready(g).reshape(-1), ready(y).reshape(-1), dx.reshape(-1)
+    of_g, of_y, to = contiguous(g).reshape(-1), contiguous(y).reshape(-1), dx.reshape(-1)
     slope = g.dtype.type(slope)
     share(
         lambda first, last: _leaky_relu_grad(of_g, of_y, slope, to, first, last), g.size, 2 * g.size

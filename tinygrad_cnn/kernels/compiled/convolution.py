@@ -8,10 +8,10 @@ import numpy as np
 
 from tinygrad_cnn.kernels import blocked
 from tinygrad_cnn.kernels.blocked.convolution import phases, same_type, with_bias
-from tinygrad_cnn.kernels.blocked.memory import fresh
+from tinygrad_cnn.kernels.blocked.memory import contiguous, fresh
 from tinygrad_cnn.kernels.blocked.windows import Where
 from tinygrad_cnn.kernels.compiled import direct, winograd
-from tinygrad_cnn.kernels.compiled.jit import ready, supported, whole
+from tinygrad_cnn.kernels.compiled.jit import supported, whole
 from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import Array, Ints, conv_output_size
 
@@ -45,7 +45,7 @@ def conv(
         return fall_back(blocked.conv, x, w, stride, padding, dilation, groups, bias)
     y = fresh(y_shape, x.dtype)
     where = Where(out, w.shape[2:], stride, padding, dilation)
-    _correlate(y, y, ready(x), w, ready(b), where, groups)
+    _correlate(y, y, contiguous(x), w, contiguous(b), where, groups)
     return y
 
 
@@ -61,7 +61,7 @@ def conv_input(
     dx = fresh(shape, g.dtype)
     if prod(stride) > 1:
         dx.fill(0)  # a stride may leave positions unmet
-    g, b = ready(g), np.zeros(dx.shape[1], g.dtype)
+    g, b = contiguous(g), np.zeros(dx.shape[1], g.dtype)
     for part, w_part, where in phases(dx, w, stride, padding, dilation, groups):
         _correlate(part, dx, g, w_part, b, where, groups)
     return dx
@@ -77,8 +77,8 @@ def conv_weight(
         return fall_back(blocked.conv_weight, x, g, size, stride, padding, dilation, groups)
     where = Where(g.shape[2:], size, stride, padding, dilation)
     if winograd.fits(x.shape[1], g.shape[1], where, groups):
-        return winograd.weight_gradient(ready(x), ready(g), where)
-    x, g = _planes(ready(x), ready(g))
+        return winograd.weight_gradient(contiguous(x), contiguous(g), where)
+    x, g = _planes(contiguous(x), contiguous(g))
     dw = direct.weight_gradient(x, g, _plane(where), groups)
     return dw.reshape(*dw.shape[:2], *size)
 

@@ -57,11 +57,6 @@ def _compiled(function: F, fastmath: set[str]) -> F:
     return cast(F, compiled)
 
 
-def ready(a: Array) -> Array:
-    """`a` as these kernels want it, contiguous and writeable, or each layout would be compiled."""
-    return a if a.flags.carray else a.copy()
-
-
 def supported(*arrays: Array) -> bool:
     """Whether all are of one dtype, float32 or float64."""
     dtype = arrays[0].dtype

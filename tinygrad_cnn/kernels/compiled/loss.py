@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from tinygrad_cnn.kernels import reference
-from tinygrad_cnn.kernels.compiled.jit import jit, ready, supported
+from tinygrad_cnn.kernels.blocked.memory import contiguous
+from tinygrad_cnn.kernels.compiled.jit import jit, supported
 from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import Array
 
@@ -38,5 +39,5 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
         np.empty(len(logits), logits.dtype),
         np.empty(logits.shape, logits.dtype),
     )
-    _cross_entropy(ready(logits), ready(labels.astype(np.intp)), losses, probabilities)
+    _cross_entropy(contiguous(logits), contiguous(labels.astype(np.intp)), losses, probabilities)
     return losses, probabilities

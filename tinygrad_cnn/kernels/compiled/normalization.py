@@ -7,16 +7,16 @@ from math import prod
 import numpy as np
 
 from tinygrad_cnn.kernels import blocked, reference
-from tinygrad_cnn.kernels.blocked.memory import fresh
+from tinygrad_cnn.kernels.blocked.memory import contiguous, fresh
 from tinygrad_cnn.kernels.blocked.workers import share
-from tinygrad_cnn.kernels.compiled.jit import jit, jit_sums, ready, supported
+from tinygrad_cnn.kernels.compiled.jit import jit, jit_sums, supported
 from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import Array
 
 
 def _flat(x: Array) -> Array:
     """(N, C, *S) -> (N, C, S)."""
-    return ready(x).reshape(*x.shape[:2], prod(x.shape[2:]))
+    return contiguous(x).reshape(*x.shape[:2], prod(x.shape[2:]))
 
 
 def _per_channel(x: Array, *arrays: Array) -> bool:
@@ -148,7 +148,7 @@ def batch_norm_grad(
     dx = fresh(x.shape, x.dtype)
     g, x, to = _flat(g), _flat(x), _flat(dx)
     N, C, S = x.shape
-    mean = ready(mean)
+    mean = contiguous(mean)
 
     def products(first: int, last: int) -> Array:
         sums = np.zeros((2, C))

@@ -7,9 +7,9 @@ from math import prod
 import numpy as np
 
 from tinygrad_cnn.kernels import blocked
-from tinygrad_cnn.kernels.blocked.memory import fresh
+from tinygrad_cnn.kernels.blocked.memory import contiguous, fresh
 from tinygrad_cnn.kernels.blocked.workers import share
-from tinygrad_cnn.kernels.compiled.jit import jit, ready, supported, whole
+from tinygrad_cnn.kernels.compiled.jit import jit, supported, whole
 from tinygrad_cnn.kernels.fallback import fall_back
 from tinygrad_cnn.kernels.geometry import Array, Ints, pool_output_size
 from tinygrad_cnn.kernels.reference import argmax_dtype
@@ -17,7 +17,9 @@ from tinygrad_cnn.kernels.reference import argmax_dtype
 
 def _images(x: Array) -> Array:
     """(N, C, H, W) or (N, C, L) -> (N*C, H, W): pooling does not know channels from samples."""
-    return ready(x).reshape(prod(x.shape[:2]), *((1, *x.shape[2:]) if x.ndim == 3 else x.shape[2:]))
+    return contiguous(x).reshape(
+        prod(x.shape[:2]), *((1, *x.shape[2:]) if x.ndim == 3 else x.shape[2:])
+    )
 
 
 def _fits(x: Array, *options: Ints) -> bool:

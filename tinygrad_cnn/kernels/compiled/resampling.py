@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_cnn.kernels.compiled.jit import jit, ready
+from tinygrad_cnn.kernels.blocked.memory import contiguous
+from tinygrad_cnn.kernels.compiled.jit import jit
 from tinygrad_cnn.kernels.geometry import Array, Ints
 
 NOWHERE = np.zeros((1, 2, 0, 0), np.float32)  # the bend of images that are not bent
@@ -63,5 +64,7 @@ def _resample(images: Array, inverse: Array, bend: Array, y: Array) -> None:
 def resample(images: Array, inverse: Array, bend: Array | None) -> Array:
     """As `reference.resample`."""
     y = np.empty(images.shape, np.float32)
-    _resample(ready(images), ready(inverse), NOWHERE if bend is None else ready(bend), y)
+    _resample(
+        contiguous(images), contiguous(inverse), NOWHERE if bend is None else contiguous(bend), y
+    )
     return y
