@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 from pathlib import Path
@@ -85,6 +86,23 @@ def test_another_library_that_fails_at_its_first_call_does_not_end_the_race(
     only.run(session)
     assert {r.side for r in session.results} == {"ours"}
     assert reasons(session) == {"broken": "it failed: RuntimeError: broken"}
+
+
+def test_another_library_that_fails_later_is_left_out_and_the_others_begin_again(library) -> None:
+    calls = itertools.count()
+
+    def fail_at_last() -> float:
+        call = next(calls)
+        if call > 12:
+            raise RuntimeError("out of memory\nsecond line")
+        return 1.0 if call else 2.0
+
+    broken = library("broken")
+    broken.training = lambda *_: Training(fail_at_last, fail_at_last)
+    session = Session([library("ours")], [broken, library("other")], 1, 3)
+    task("networks", "3x3").run(session)
+    assert {r.side for r in session.results} == {"ours", "other"}
+    assert set(reasons(session).values()) == {"it failed: RuntimeError: out of memory"}
 
 
 def test_where_memory_cannot_be_measured_the_times_of_growth_remain(library, monkeypatch) -> None:

@@ -103,12 +103,16 @@ class Session:
                     prepared[side] = prepare(side)
             except LeftOut as told:
                 self.left_out.append(LeftOutOf(side.name, case, str(told)))
-            except Exception as error:  # another library's failure costs its own numbers alone
-                if side in self.ours:
-                    raise
-                reason = f"it failed: {type(error).__name__}: {error}".splitlines()[0]
-                self.left_out.append(LeftOutOf(side.name, case, reason))
+            except Exception as error:
+                self._leave_out(side, case, error)
         return prepared
+
+    def _leave_out(self, side: Opponent, case: str, error: Exception) -> None:
+        """Another library's failure costs its own numbers alone; ours is raised."""
+        if side in self.ours:
+            raise error
+        reason = f"it failed: {type(error).__name__}: {error}".splitlines()[0]
+        self.left_out.append(LeftOutOf(side.name, case, reason))
 
     def race(
         self,
@@ -121,12 +125,34 @@ class Session:
         """Time the works side by side, the first of `left` races that share the task's time."""
         self.told(f"{case}: {what}")
         contestants = {
-            side.name: Contestant(work, partial(side.conditions, self.threads))
+            side.name: Contestant(
+                partial(_named, side, work), partial(side.conditions, self.threads)
+            )
             for side, work in works.items()
         }
         seconds = max(self.until - time.perf_counter(), 0) / left
-        times = interleave(contestants, self.rounds, seconds=seconds)
+        try:
+            times = interleave(contestants, self.rounds, seconds=seconds)
+        except _Failure as failure:  # the others begin again without it
+            self._leave_out(failure.side, case, failure.error)
+            others = {side: work for side, work in works.items() if side is not failure.side}
+            self.race(suite, case, what, others, left)
+            return
         self.results += [Result(suite, case, what, name, t) for name, t in times.items()]
+
+
+class _Failure(Exception):
+    """What a side raised while it was timed."""
+
+    def __init__(self, side: Opponent, error: Exception) -> None:
+        self.side, self.error = side, error
+
+
+def _named(side: Opponent, work: Callable[[], object]) -> None:
+    try:
+        work()
+    except Exception as error:
+        raise _Failure(side, error) from error
 
 
 @dataclass(frozen=True)
