@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -97,28 +95,12 @@ def test_the_exponent_of_a_square_is_two() -> None:
     assert exponent([1, 2, 3], [5, 20, 45]) == pytest.approx(2)
 
 
-def test_a_turn_begins_when_the_threads_of_the_last_one_are_asleep() -> None:
-    ends = []
-
-    def spin() -> None:
-        until = time.perf_counter() + 0.03
-        while time.perf_counter() < until:
-            pass
-        ends.append(time.perf_counter())
-
-    spinner = threading.Thread(target=spin)
-    spinner.start()
-    timing._wait_for_sleep()
-    begun = time.perf_counter()
-    spinner.join()
-    assert ends[0] < begun
-
-
-def test_threads_that_never_sleep_are_waited_for_a_moment_only(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("busy", "waited"), [(0, 1), (3, 4), (999, timing.NAPS)])
+def test_a_turn_begins_when_the_threads_of_the_last_one_sleep_or_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, busy: int, waited: int
 ) -> None:
     naps: list[float] = []
     monkeypatch.setattr(timing.time, "sleep", naps.append)
-    monkeypatch.setattr(timing.time, "process_time", lambda: float(len(naps)))
-    timing._wait_for_sleep()
-    assert naps == [timing.NAP] * timing.NAPS
+    monkeypatch.setattr(timing.time, "process_time", lambda: timing.NAP * min(len(naps), busy))
+    assert interleave({"a": Contestant(lambda: None)}, 1)["a"]
+    assert naps == [timing.NAP] * waited
