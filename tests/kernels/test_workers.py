@@ -23,7 +23,7 @@ def _three(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> N
     """Three threads, who wait asleep, as NumPy makes them, or looking out, as Numba does."""
     monkeypatch.setattr(workers, "threads", lambda: 3)
     monkeypatch.setattr(workers, "GRAIN", 1)
-    monkeypatch.setattr(workers, "_watch", [])
+    monkeypatch.setattr(workers, "_watch", workers._asleep)
     if request.param == "watching":
         pytest.importorskip("numba")
         watching = importlib.import_module("tinygrad_cnn.kernels.compiled.watching")
@@ -115,6 +115,24 @@ def test_what_no_worker_has_begun_the_caller_does(monkeypatch: pytest.MonkeyPatc
     workers._crew.cache_clear()
     here = threading.current_thread().name
     assert spans == [(0, 2, here), (2, 4, here), (4, 7, here)]
+
+
+def test_when_the_caller_has_failed_nobody_begins_another_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun = []
+
+    def work(first: int, last: int) -> None:
+        begun.append(first)
+        raise ValueError
+
+    workers._crew.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(workers._Worker, "run", lambda self: None)
+        with pytest.raises(ValueError):  # noqa: PT011 (has no message)
+            share(work, 3, 3)
+    workers._crew.cache_clear()
+    assert begun == [0]
 
 
 def interrupted_at(moment: int) -> bool:

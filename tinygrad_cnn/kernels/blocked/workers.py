@@ -82,7 +82,11 @@ class _Part(Generic[T]):
         return self.result
 
 
-_watch: list[Watch] = []
+def _asleep(mine: Array, count: int, theirs: Array, seen: int, looks: int) -> None:
+    """NumPy has nothing to look out with: to sleep at once."""
+
+
+_watch: Watch = _asleep
 
 
 def watch_with(watch: Watch) -> None:
@@ -90,10 +94,11 @@ def watch_with(watch: Watch) -> None:
 
     watch(mine, count, theirs, seen, looks) writes mine[0] = count, and returns once theirs[0] is
     not `seen`, or after so many looks. A thread that sleeps takes some 30 microseconds to wake, as
-    much as a small kernel takes. NumPy has no such function.
+    much as a small kernel takes.
     """
+    global _watch
     watch(np.zeros(1, np.int64), 0, np.zeros(1, np.int64), 0, 0)  # compiled here and now
-    _watch[:] = [watch]
+    _watch = watch
 
 
 class _Worker(threading.Thread):
@@ -113,8 +118,7 @@ class _Worker(threading.Thread):
         done = 0
         while True:
             given = int(self.given[0])
-            for watch in _watch:
-                watch(self.done, done, self.given, given, LOOKS if self.parts.empty() else 0)
+            _watch(self.done, done, self.given, given, LOOKS if self.parts.empty() else 0)
             self.parts.get().do()
             done += 1
 
@@ -125,7 +129,7 @@ class _Worker(threading.Thread):
     def finish(self, part: _Part[Any]) -> None:
         """See the part ended: by the caller, where the worker has not come to it."""
         done = int(self.done[0])
-        while not part.begun:
+        while not (part.begun or part.call.given_up):
             try:
                 taken = self.parts.get_nowait()
             except Empty:  # the worker has it
@@ -135,8 +139,7 @@ class _Worker(threading.Thread):
                 part.ended = True
                 return
         if not part.ended:
-            for watch in _watch:
-                watch(self.given, int(self.given[0]), self.done, done, LOOKS)
+            _watch(self.given, int(self.given[0]), self.done, done, LOOKS)
         part.wait()
 
 
