@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from tinygrad_cnn import models, nn
+from tinygrad_cnn.data import ArrayDataset
+from tinygrad_cnn.train import recipes
 from tinygrad_cnn.train.study import insights
 
 X = np.random.default_rng(0).random((4, 1, 16, 16), dtype=np.float32)
@@ -40,6 +42,18 @@ def test_the_extent_of_a_field_is_the_receptive_field(kernel: int, layers: int) 
     size = 1 + layers * (kernel - 1)
     assert insights.extent(field) == (size, size)
     assert field[8, 8] == field.max() == 1
+
+
+# By hand, backwards from one pixel of the last maps: pooling doubles, a 3x3 convolution adds 2.
+@pytest.mark.parametrize(
+    ("network", "size"),
+    [("cnn", 22), ("own-convolution", 22), ("depth-2", 10), ("depth-4", 16), ("depth-6", 22)],
+)
+def test_rounding_widens_no_receptive_field(network: str, size: int) -> None:
+    digits = ArrayDataset(np.zeros((10, 28, 28), np.uint8), np.arange(10))
+    model = recipes.get(f"study-{network}").fitted_to(digits).model()
+    x = np.random.default_rng(0).random((32, 1, 28, 28), dtype=np.float32)
+    assert insights.extent(insights.field_of_view(model, x)) == (size, size)
 
 
 def test_a_network_without_maps_has_no_field() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_cnn import viz
+from tinygrad_cnn import kernels, viz
 from tinygrad_cnn.core.modes import no_grad
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.models.custom import OwnConv2d
@@ -32,14 +32,17 @@ def gradient_flow(model: Module, x: Array, y: Array) -> dict[str, float]:
         flow = {
             name: float(np.sqrt(np.mean(np.square(p.grad.data, dtype=np.float64))))
             for name, p in model.named_parameters()
-            if p.ndim > 1 and p.grad is not None and "standardize" not in name
+            if p.ndim > 1 and p.grad is not None
         }
         model.zero_grad()
     return flow
 
 
 def step_memory(model: Module, x: Array, y: Array) -> int:
-    """Bytes that a training step keeps of the forward pass for the gradient, weights included."""
+    """Bytes that a training step makes in the forward pass and keeps for the gradient.
+
+    Weights, gradients and what the optimizer remembers come on top.
+    """
     with _as_it_was(model):
         model.train()
         nodes = viz.graph(F.cross_entropy(model(asarray(x)), y), model).picture.nodes
@@ -51,9 +54,10 @@ def field_of_view(model: Module, x: Array) -> Array:
 
     E |d sum_c f[c, h/2, w/2] / dx|, the mean over the images and channels of `x`. Luo et al. 2016,
     "Understanding the Effective Receptive Field": it is smaller than what the kernels could reach.
-    Empty where the network has no maps.
+    Empty where the network has no maps. With the reference kernels, which leave a pixel that moves
+    nothing at 0: the faster ones transform and gather, and leave the dust of rounding around it.
     """
-    with _as_it_was(model):
+    with _as_it_was(model), kernels.use("reference"):
         model.eval()
         images = Tensor(x, requires_grad=True)
         maps = last_maps(model, images)
