@@ -137,7 +137,8 @@ _PHOTOS = {
 
 
 def _study(name: str, summary: str, network: Any, /, **changes: Any) -> Recipe:
-    return Recipe(f"study-{name}", summary, network, **{"adapted": _PHOTOS, **_STUDY, **changes})
+    shared = {"adapted": _PHOTOS, "source": "the same study", **_STUDY}
+    return Recipe(f"study-{name}", summary, network, **{**shared, **changes})
 
 
 _NETWORKS = (
@@ -145,6 +146,7 @@ _NETWORKS = (
         "dense",
         "fully connected, 512 - 256",
         models.FullyConnected,
+        source="an architecture study, 97.9 % on MNIST and 54 % on CIFAR-10",
         expected={"mnist": 0.9891, "cifar10": 0.5699},
         minutes=1,
         adapted={name: {**settings, "shift": 0.0} for name, settings in _PHOTOS.items()},
@@ -153,6 +155,7 @@ _NETWORKS = (
         "cnn",
         "three convolutions, 32 - 64 - 128, pooling after each",
         models.SimpleCNN,
+        source="the same study, 99.2 % and 71 %",
         expected={"mnist": 0.9946, "cifar10": 0.7424},
         minutes=5,
     ),
@@ -160,6 +163,7 @@ _NETWORKS = (
         "residual",
         "residual blocks of 32, 64 / 2 and 64 channels",
         models.ResidualCNN,
+        source="the same study, 99.4 % and 81 to 82 %",
         expected={"mnist": 0.9962},
         minutes=21,
     ),
