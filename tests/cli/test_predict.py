@@ -97,11 +97,49 @@ class TestOneNetwork:
             assert first.size == second.size
             assert first.width > 200
 
-    def test_the_sheet_of_the_last_time_is_no_picture(self, runs: Path, capsys: Printed) -> None:
+    @pytest.mark.parametrize("sheet", ["predictions.png", "other.png"])
+    def test_what_was_drawn_the_last_time_is_no_picture(
+        self, runs: Path, capsys: Printed, sheet: str
+    ) -> None:
         picture_of(1, Path("mine.png"))
-        for _ in range(2):
-            main(["predict", ".", f"--out={runs}"])
+        main(["predict", "mine.png", f"--out={runs}", f"--sheet={sheet}", "--explain=why"])
+        capsys.readouterr()
+        for paths in (["."], ["mine.png", sheet], ["mine.png", "why"]):
+            assert main(["predict", *paths, f"--out={runs}"]) == 0
             assert list(answers(capsys.readouterr().out)) == ["mine.png"]
+        assert main(["predict", sheet, f"--out={runs}"]) == 2
+        told = f"{sheet}: drawn by this command; give a picture of your own"
+        assert told in capsys.readouterr().err
+
+    @pytest.mark.parametrize("asked", ["mine.png", "folder", "folder/mine.png", "folder/link.png"])
+    def test_the_sheet_is_not_drawn_over_a_picture_that_it_shows(
+        self, runs: Path, capsys: Printed, asked: str
+    ) -> None:
+        Path("folder").mkdir()
+        before = picture_of(1, Path("folder/mine.png")).read_bytes()
+        Path("folder/link.png").symlink_to("mine.png")
+        Path("mine.png").symlink_to("folder/mine.png")
+        capsys.readouterr()
+        assert main(["predict", asked, f"--out={runs}", "--sheet=folder/mine.png"]) == 2
+        assert "--sheet folder/mine.png: that is a picture of yours" in capsys.readouterr().err
+        assert Path("folder/mine.png").read_bytes() == before
+
+    @pytest.mark.parametrize("sheet", ["mine.jpg", "mine", ".", "", ".png", "sheet.png.html"])
+    def test_a_sheet_that_is_not_called_png_is_refused_before_any_work(
+        self, capsys: Printed, sheet: str
+    ) -> None:
+        picture_of(1, Path("mine.png"))
+        assert main(["predict", "mine.png", "--out=nowhere", f"--sheet={sheet}"]) == 2
+        assert "the sheet is a PNG; call it " in capsys.readouterr().err
+
+    def test_an_explanation_is_not_written_over_a_picture(
+        self, runs: Path, capsys: Printed
+    ) -> None:
+        before = picture_of(1, Path("mine.png")).read_bytes()
+        for _ in range(2):  # but over the explanation of the last time
+            assert main(["predict", "mine.png", f"--out={runs}", "--explain=."]) == 0
+            assert capsys.readouterr().out.splitlines()[-1] == "mine-2.png"
+        assert Path("mine.png").read_bytes() == before
 
     def test_no_line_is_wider_than_a_terminal(self, runs: Path, capsys: Printed) -> None:
         folder = Path("a-folder-whose-name-is-long", "and-another-one-inside-of-it")

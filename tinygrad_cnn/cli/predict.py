@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from tinygrad_cnn.cli.options import add_runs
-from tinygrad_cnn.data.pictures import expand
-from tinygrad_cnn.errors import DataError, require
+from tinygrad_cnn.data.pictures import expand, title_of
+from tinygrad_cnn.errors import ConfigError, DataError, require
 from tinygrad_cnn.files import write_atomic
 from tinygrad_cnn.train.predictions import (
+    TITLE,
     Answers,
     Judge,
     Picture,
@@ -74,7 +75,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print a line a picture, and draw the sheet."""
-    paths = expand(arguments.images, but=arguments.sheet)
+    paths = expand(arguments.images, but=TITLE)
+    _check_sheet(arguments.sheet, paths)
     asked = judges(arguments.model or [newest(arguments.out)])
     pictures = _read_all(paths, asked[0])
     answers = ask(asked, pictures)
@@ -85,6 +87,14 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"\n{arguments.sheet}")
     if arguments.explain:
         _explain(answers, arguments.explain)
+
+
+def _check_sheet(sheet: Path, asked: Sequence[Path]) -> None:
+    """A sheet is a PNG, and not written over a picture that it shows."""
+    if sheet.suffix.lower() != ".png":
+        raise ConfigError(f"--sheet {sheet}: the sheet is a PNG; call it {sheet.stem or 'a'}.png")
+    if sheet.exists() and any(path.exists() and sheet.samefile(path) for path in asked):
+        raise ConfigError(f"--sheet {sheet}: that is a picture of yours; give another name")
 
 
 def _read_all(paths: Sequence[Path], judge: Judge) -> list[Picture]:
@@ -169,20 +179,20 @@ def _scores(answers: Answers) -> list[str]:
 
 def _explain(answers: Answers, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    used: set[str] = set()
+    used: set[Path] = set()
     for picture in answers.pictures:
         for letter, judge in zip(letters(answers), answers.judges, strict=True):
             suffix = f"-{letter}" if len(answers.judges) > 1 else ""
-            name = _unused(f"{picture.path.stem}{suffix}", used)
-            write_atomic(folder / f"{name}.png", explanation(judge, picture))
-            print(folder / f"{name}.png")
+            path = _unused(folder / f"{picture.path.stem}{suffix}.png", used)
+            write_atomic(path, explanation(judge, picture))
+            print(path)
 
 
-def _unused(name: str, used: set[str]) -> str:
-    """`name`, with a number where a picture of another folder or kind has it already."""
+def _unused(path: Path, used: set[Path]) -> Path:
+    """`path`, with a number where a picture of the user's or one of this run has it already."""
     number = 2
-    unique = name
-    while unique in used:
-        unique, number = f"{name}-{number}", number + 1
+    unique = path
+    while unique in used or (unique.exists() and title_of(unique) != TITLE):
+        unique, number = path.with_stem(f"{path.stem}-{number}"), number + 1
     used.add(unique)
     return unique

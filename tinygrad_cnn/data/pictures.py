@@ -47,22 +47,23 @@ def pictures_in(folder: StrPath) -> list[Path]:
     return sorted(p for p in found if not p.name.startswith("."))
 
 
-def expand(paths: Iterable[StrPath], but: StrPath = "") -> list[Path]:
+def expand(paths: Iterable[StrPath], but: str = "") -> list[Path]:
     """Each folder replaced by the pictures in it; a DataError for a folder without any.
 
-    `but` is one that is not taken out of a folder: what was drawn there the last time.
+    Pictures titled `but` are left out: what a program drew there the last time.
     """
     files: list[Path] = []
     for path in map(Path, paths):
-        found = [path]
-        if path.is_dir():
-            found = [file for file in pictures_in(path) if file.resolve() != Path(but).resolve()]
+        found = pictures_in(path) if path.is_dir() else [path]
         if not found:
             raise DataError(
                 f"{path}: holds no pictures ({', '.join(SUFFIXES)}); give another folder or a file"
             )
         files += found
-    return files
+    own = [file for file in files if not but or title_of(file) != but]
+    if not own:
+        raise DataError(f"{files[0]}: drawn by this command; give a picture of your own")
+    return own
 
 
 def open_picture(path: StrPath, side: int | None = None) -> NDArray[np.uint8]:
@@ -97,6 +98,19 @@ def open_picture(path: StrPath, side: int | None = None) -> NDArray[np.uint8]:
             "give a PNG or JPEG file"
         ) from error
     return picture
+
+
+def title_of(path: StrPath) -> str | None:
+    """What the file says that it shows; None where it says nothing, or cannot be read."""
+    Image = require("PIL.Image", "train")
+    if not Path(path).is_file():
+        return None
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+            title: str | None = image.info.get("Title")
+            return title
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
 
 
 def thumbnail(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

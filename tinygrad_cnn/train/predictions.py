@@ -35,6 +35,7 @@ CLASSES: dict[str, Sequence[str]] = {
     "fashion-mnist": FashionMNIST.class_names,
     "cifar10": CIFAR10.class_names,
 }
+TITLE = "tinygrad-cnn predict"  # of every picture drawn here: it is none to be asked about
 THUMBNAIL = 112  # pixels of a picture on a sheet
 SHOWN = 200  # pictures on a sheet
 
@@ -157,7 +158,7 @@ def sheet(answers: Answers, columns: int = 5) -> bytes:
         _captions(ax, answers, i, left, top + 1.02)
     ax.set(xlim=(0, 2 * columns), ylim=(cell * rows, 0), aspect="auto")
     figure.text(0.01, 1 - 0.08 / height, heading, va="top", fontsize=SMALL + 1)
-    return plots.png(figure, dpi=120)
+    return plots.png(figure, dpi=120, title=TITLE)
 
 
 def explanation(judge: Judge, picture: Picture) -> bytes:
@@ -187,7 +188,7 @@ def explanation(judge: Judge, picture: Picture) -> bytes:
         ax.set_title(f"{name}: {ax.get_title(loc='left')}", fontsize=SMALL + 1, loc="left")
         ax.set_anchor("W")  # under the pictures, whatever its proportions
     figure.suptitle(f"asked: {judge.name}", x=0.01, ha="left", fontsize=SMALL + 1, color=GREY)
-    return plots.png(figure, dpi=110)
+    return plots.png(figure, dpi=110, title=TITLE)
 
 
 def _feature_maps(model: Module, x: Tensor, most: int = 4) -> dict[str, Array]:

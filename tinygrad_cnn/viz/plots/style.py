@@ -29,8 +29,9 @@ def new_figure(width: float, height: float, layout: str = "constrained") -> Figu
     return figure
 
 
-def png(figure: Figure, dpi: int = 150) -> bytes:
-    """The figure as the content of a PNG file."""
+def png(figure: Figure, dpi: int = 150, title: str | None = None) -> bytes:
+    """The figure as the content of a PNG file, which tells its title to programs that ask."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
+    metadata = {"Title": title} if title else {}
+    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white", metadata=metadata)
     return buffer.getvalue()
