@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -274,3 +275,10 @@ class TestDisk:
         Path("file").write_text("in the way")
         line = refused(capsys, "train", "--quiet", f"--data-dir={digits}", "--out=file/runs")
         assert "file" in line
+
+
+def test_what_fits_into_no_memory_is_told_with_its_size(capsys: Printed) -> None:
+    line = refused(capsys, "train", "study-dense", "--quiet", "--set=hidden=99999999999")
+    assert re.search(r"out of memory \(Unable to allocate [\d.]+ [PT]iB for .*999999", line)
+    assert "make the network, the batches or the pictures smaller" in line
+    assert not Path("runs").exists()

@@ -128,11 +128,11 @@ class TestEvaluate:
     def test_takes_the_newest_run_and_the_data_it_was_trained_with(
         self, runs: Path, digits: Path, capsys: Printed
     ) -> None:
-        assert main(["evaluate", f"--out={runs}"]) == 0
+        assert main(["evaluate", f"--runs={runs}"]) == 0
         assert f"{runs / 'mnist-leaky-1'} on MNIST test, {digits}" in capsys.readouterr().out
 
     def test_has_a_line_for_each_class(self, runs: Path, digits: Path, capsys: Printed) -> None:
-        main(["evaluate", f"--out={runs}", f"--data-dir={digits}"])
+        main(["evaluate", f"--runs={runs}", f"--data-dir={digits}"])
         assert re.findall(r"^(\d) ", capsys.readouterr().out, re.MULTILINE) == list("0123456789")
 
 

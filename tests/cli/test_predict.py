@@ -45,14 +45,14 @@ class TestOneNetwork:
         self, runs: Path, capsys: Printed, suffix: str, light: bool
     ) -> None:
         path = picture_of(1, Path(f"mine.{suffix}"), light=light)
-        assert main(["predict", str(path), f"--out={runs}"]) == 0
+        assert main(["predict", str(path), f"--runs={runs}"]) == 0
         head, line = capsys.readouterr().out.splitlines()[2:4]
         assert head.split() == ["image", "digit", "probability", "runner-up"]
         assert re.fullmatch(r"mine\.\w+ +\d +\d+\.\d% +\d \(\d+\.\d%\)", line)
 
     def test_says_which_run_answers_unless_it_was_named(self, runs: Path, capsys: Printed) -> None:
         picture_of(1, Path("mine.png"))
-        main(["predict", "mine.png", f"--out={runs}"])
+        main(["predict", "mine.png", f"--runs={runs}"])
         run = runs / "mnist-leaky-1"
         assert capsys.readouterr().out.startswith(f"{run} answers, the newest run")
         main(["predict", "mine.png", f"--model={run}"])
@@ -69,7 +69,7 @@ class TestOneNetwork:
         for name in ("b.PNG", "a.png"):
             picture_of(1, Path("mine", name))
         Path("mine", "notes.txt").write_text("no picture, and not told to be one")
-        assert main(["predict", "mine", f"--out={runs}"]) == 0
+        assert main(["predict", "mine", f"--runs={runs}"]) == 0
         printed = capsys.readouterr()
         rows = [line.split()[0] for line in printed.out.splitlines() if line.startswith("mine")]
         assert rows == ["mine/a.png", "mine/b.PNG"]
@@ -80,7 +80,7 @@ class TestOneNetwork:
     ) -> None:
         for name in ("1-a.png", "1_b.png", "other.png"):
             picture_of(1, Path(name))
-        main(["predict", "1-a.png", "1_b.png", "other.png", f"--out={runs}"])
+        main(["predict", "1-a.png", "1_b.png", "other.png", f"--runs={runs}"])
         out = capsys.readouterr().out
         rows = answers(out)
         assert rows["1-a.png"].split()[0] == "1"
@@ -90,8 +90,8 @@ class TestOneNetwork:
 
     def test_draws_the_sheet_where_it_is_told_to(self, runs: Path, capsys: Printed) -> None:
         picture_of(1, Path("mine.png"))
-        main(["predict", "mine.png", f"--out={runs}"])
-        main(["predict", "mine.png", f"--out={runs}", "--sheet=other.png"])
+        main(["predict", "mine.png", f"--runs={runs}"])
+        main(["predict", "mine.png", f"--runs={runs}", "--sheet=other.png"])
         assert capsys.readouterr().out.splitlines()[-1] == "other.png"
         with Image.open("predictions.png") as first, Image.open("other.png") as second:
             assert first.size == second.size
@@ -102,12 +102,12 @@ class TestOneNetwork:
         self, runs: Path, capsys: Printed, sheet: str
     ) -> None:
         picture_of(1, Path("mine.png"))
-        main(["predict", "mine.png", f"--out={runs}", f"--sheet={sheet}", "--explain=why"])
+        main(["predict", "mine.png", f"--runs={runs}", f"--sheet={sheet}", "--explain=why"])
         capsys.readouterr()
         for paths in (["."], ["mine.png", sheet], ["mine.png", "why"]):
-            assert main(["predict", *paths, f"--out={runs}"]) == 0
+            assert main(["predict", *paths, f"--runs={runs}"]) == 0
             assert list(answers(capsys.readouterr().out)) == ["mine.png"]
-        assert main(["predict", sheet, f"--out={runs}"]) == 2
+        assert main(["predict", sheet, f"--runs={runs}"]) == 2
         told = f"{sheet}: drawn by this command; give a picture of your own"
         assert told in capsys.readouterr().err
 
@@ -120,7 +120,7 @@ class TestOneNetwork:
         Path("folder/link.png").symlink_to("mine.png")
         Path("mine.png").symlink_to("folder/mine.png")
         capsys.readouterr()
-        assert main(["predict", asked, f"--out={runs}", "--sheet=folder/mine.png"]) == 2
+        assert main(["predict", asked, f"--runs={runs}", "--sheet=folder/mine.png"]) == 2
         assert "--sheet folder/mine.png: that is a picture of yours" in capsys.readouterr().err
         assert Path("folder/mine.png").read_bytes() == before
 
@@ -129,7 +129,7 @@ class TestOneNetwork:
         self, capsys: Printed, sheet: str
     ) -> None:
         picture_of(1, Path("mine.png"))
-        assert main(["predict", "mine.png", "--out=nowhere", f"--sheet={sheet}"]) == 2
+        assert main(["predict", "mine.png", "--runs=nowhere", f"--sheet={sheet}"]) == 2
         assert "the sheet is a PNG; call it " in capsys.readouterr().err
 
     def test_an_explanation_is_not_written_over_a_picture(
@@ -137,7 +137,7 @@ class TestOneNetwork:
     ) -> None:
         before = picture_of(1, Path("mine.png")).read_bytes()
         for _ in range(2):  # but over the explanation of the last time
-            assert main(["predict", "mine.png", f"--out={runs}", "--explain=."]) == 0
+            assert main(["predict", "mine.png", f"--runs={runs}", "--explain=."]) == 0
             assert capsys.readouterr().out.splitlines()[-1] == "mine-2.png"
         assert Path("mine.png").read_bytes() == before
 
@@ -153,7 +153,7 @@ class TestOneNetwork:
     def test_explains_what_it_saw(self, runs: Path, capsys: Printed) -> None:
         Path("more").mkdir()
         paths = [str(picture_of(1, Path(name))) for name in ("mine.png", "more/mine.png")]
-        main(["predict", *paths, f"--out={runs}", "--explain=why/so"])
+        main(["predict", *paths, f"--runs={runs}", "--explain=why/so"])
         assert capsys.readouterr().out.splitlines()[-2:] == ["why/so/mine.png", "why/so/mine-2.png"]
         with Image.open("why/so/mine.png") as drawn:
             assert len(np.unique(np.asarray(drawn.convert("RGB")).reshape(-1, 3), axis=0)) > 100
@@ -227,7 +227,7 @@ def test_networks_of_other_data_sets_get_the_middle_of_a_picture(
 class TestBadPictures:
     def told(self, runs: Path, capsys: Printed, *paths: str) -> str:
         capsys.readouterr()
-        assert main(["predict", *paths, f"--out={runs}"]) == 2
+        assert main(["predict", *paths, f"--runs={runs}"]) == 2
         printed = capsys.readouterr()
         assert not printed.out
         assert printed.err.startswith("tinygrad-cnn: ")
@@ -254,6 +254,11 @@ class TestBadPictures:
         Path("folder", "notes.txt").write_text("no picture")
         assert "holds no pictures (.png, .jpg" in self.told(runs, capsys, "folder")
 
+    def test_an_empty_name_is_not_the_current_folder(self, runs: Path, capsys: Printed) -> None:
+        picture_of(1, Path("mine.png"))
+        line = self.told(runs, capsys, "")
+        assert "an empty name; give a picture or a folder" in line
+
     @pytest.mark.parametrize("shade", [0, 128, 255])
     def test_a_blank_sheet(self, runs: Path, capsys: Printed, shade: int) -> None:
         Image.new("L", (50, 50), shade).save("blank.png")
@@ -275,7 +280,7 @@ class TestBadPictures:
     def test_the_others_are_answered_all_the_same(self, runs: Path, capsys: Printed) -> None:
         Path("notes.png").write_text("text")
         picture_of(1, Path("mine.png"))
-        assert main(["predict", "notes.png", "mine.png", f"--out={runs}"]) == 0
+        assert main(["predict", "notes.png", "mine.png", f"--runs={runs}"]) == 0
         printed = capsys.readouterr()
         assert list(answers(printed.out)) == ["mine.png"]
         assert re.fullmatch(r"tinygrad-cnn: left out: notes\.png: not an image.*\n", printed.err)
@@ -289,7 +294,7 @@ class TestBadPictures:
         picture_of(1, Path("mine.png"))
         Path("predictions.png").write_text("old")
         monkeypatch.setattr(os, "replace", full)
-        assert main(["predict", "mine.png", f"--out={runs}"]) == 2
+        assert main(["predict", "mine.png", f"--runs={runs}"]) == 2
         assert "predictions.png: No space left on device" in capsys.readouterr().err
         assert Path("predictions.png").read_text() == "old"
         assert sorted(os.listdir()) == ["mine.png", "predictions.png"]

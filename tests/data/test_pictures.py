@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -95,12 +96,37 @@ def test_a_thumbnail_keeps_the_proportions_on_the_shade_of_the_border() -> None:
 
 def test_labels_stand_at_the_beginning_of_a_name() -> None:
     digits, animals = [str(d) for d in range(10)], ["cat", "caterpillar"]
-    for name, label in (("7-01", 7), ("7_a", 7), ("0 (2)", 0), ("71-a", None), ("7", None)):
+    labels = {"7-01": 7, "7_a": 7, "0 (2)": 0, "7": 7, "71-a": None, "77": None, "IMG_7": None}
+    for name, label in labels.items():
         assert pictures.label_of(f"8-folder/{name}.jpg", digits) == label
     assert pictures.label_of("caterpillar-3.png", animals) == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe\.png: no regular file; save the picture"):
+        pictures.open_picture(tmp_path / "pipe.png")
+    assert pictures.title_of(tmp_path / "pipe.png") is None
+
+
 # ---- folders
+
+
+def test_numbers_in_names_are_sorted_as_numbers(tmp_path: Path) -> None:
+    names = ["2.png", "10.png", "a2b.png", "a10a.png", "a10b.png", "b.png"]
+    for name in reversed(names):
+        save(tmp_path / name, Image.new("L", (2, 2)))
+    assert [path.name for path in pictures.pictures_in(tmp_path)] == names
+
+
+def test_a_folder_without_pictures_names_its_sub_folders_that_hold_some(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"holds no pictures \(.*\); give another folder or a file"):
+        pictures.expand([tmp_path])
+    save(tmp_path / "b" / "1.png", Image.new("L", (2, 2)))
+    with pytest.raises(DataError, match=r"its sub-folders do: give \S+[/\\]b$"):
+        pictures.expand([tmp_path])
 
 
 def test_a_folder_of_folders_is_a_data_set_in_the_order_of_names(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has gone (`| head`): nothing to complain of
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (TinygradError, OSError) as error:
+    except (TinygradError, OSError, MemoryError) as error:
         print(f"tinygrad-cnn: {_one_line(error)}", file=sys.stderr)
         return USER_ERROR
     return 0
@@ -55,6 +55,9 @@ class _CompilingTold:
 
 
 def _one_line(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        wanted = f" ({error})" if str(error) else ""
+        return f"out of memory{wanted}; make the network, the batches or the pictures smaller"
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         full = "; what is written stays: make room, and repeat the command"

@@ -33,12 +33,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a run folder or a file of weights; default: the newest run",
     )
     add_data(parser)
-    add_runs(parser, "where the newest run is looked for (default: runs)")
+    add_runs(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print accuracy and the table of classes."""
-    path = arguments.run_folder or newest(arguments.out)
+    path = arguments.run_folder or newest(arguments.runs)
     recipe, model, config = load(path)
     source = _source(arguments, config)
     check_fit(recipe, model, source.test)

@@ -32,6 +32,12 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_runs(parser: argparse.ArgumentParser, text: str) -> None:
-    """--out, the folder of the run folders."""
-    parser.add_argument("--out", type=Path, default=RUNS, metavar="DIR", help=text)
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """--runs, where commands that take the newest run look for it."""
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=RUNS,
+        metavar="DIR",
+        help="where the newest run is looked for (default: runs)",
+    )

@@ -32,9 +32,9 @@ DESCRIPTION = """\
 Ask trained networks about pictures of your own: photos and drawings of any
 size, dark on light or light on dark, on plain or squared paper, one digit in
 each. The digit is found, scaled and centred as MNIST's are; the sheet shows
-what came of it. Where file names begin with what they show, as 7-01.jpg, the
-answers are counted. A network of another data set gets the square in a
-picture's middle."""
+what came of it. Where file names are or begin with what they show, as 7.png and
+7-01.jpg, the answers are counted. A network of another data set gets the
+square in a picture's middle."""
 EXAMPLES = """\
 examples:
   tinygrad-cnn predict my-seven.png  by the newest run
@@ -48,7 +48,7 @@ LONGEST = 34  # characters of a picture's name in the table
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "images", nargs="+", type=Path, metavar="PICTURE", help="picture, or a folder of pictures"
+        "images", nargs="+", type=_named, metavar="PICTURE", help="a picture, or a folder of some"
     )
     parser.add_argument(
         "--model",
@@ -70,14 +70,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="write for each picture what the network got, its feature maps and the gradient",
     )
-    add_runs(parser, "where the newest run is looked for (default: runs)")
+    add_runs(parser)
+
+
+def _named(text: str) -> Path:
+    """A path; an empty one, as an unset variable leaves it, would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name; give a picture or a folder")
+    return Path(text)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print a line a picture, and draw the sheet."""
     paths = expand(arguments.images, but=TITLE)
     _check_sheet(arguments.sheet, paths)
-    asked = judges(arguments.model or [newest(arguments.out)])
+    asked = judges(arguments.model or [newest(arguments.runs)])
     pictures = _read_all(paths, asked[0])
     answers = ask(asked, pictures)
     if not arguments.model:

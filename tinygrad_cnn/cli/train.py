@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import textwrap
+from pathlib import Path
 
-from tinygrad_cnn.cli.options import add_data, add_runs
+from tinygrad_cnn.cli.options import RUNS, add_data
 from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.train import recipes, report, sources
 from tinygrad_cnn.train.recipe import SETTINGS, Recipe, help_of, override, placeholder
@@ -40,7 +41,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recipe", nargs="?", default=recipes.DEFAULT, help=f"default: {recipes.DEFAULT}"
     )
-    add_runs(parser, "where the run folder is made (default: runs)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=RUNS,
+        metavar="DIR",
+        help="where the run folder is made (default: runs)",
+    )
     parser.add_argument("--quiet", action="store_true", help="no table and no progress bar")
     add_data(parser)
     group = parser.add_argument_group("settings, instead of the recipe's")

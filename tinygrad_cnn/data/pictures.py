@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,9 @@ class ImageFolder(ArrayDataset):
     """Pictures in one folder for each class, which has the folder's name: root/cat/anything.jpg.
 
     Each is opened as `open_picture` does it, cut to the square in its middle and scaled to
-    `size` x `size`; images are uint8 (N, 3, size, size). Classes and pictures are taken in the
-    order of their names. Raises DataError for a folder without classes or pictures, and for a
-    picture that cannot be read.
+    `size` x `size`; images are uint8 (N, 3, size, size). Classes are taken in the order of their
+    names, pictures as `pictures_in` does it. Raises DataError for a folder without classes or
+    pictures, and for a picture that cannot be read.
     """
 
     def __init__(self, root: StrPath, size: int = 32) -> None:
@@ -42,9 +43,16 @@ class ImageFolder(ArrayDataset):
 
 
 def pictures_in(folder: StrPath) -> list[Path]:
-    """The image files that lie directly in `folder`, told by their suffixes, in natural order."""
+    """The image files directly in `folder`, told by their suffixes; 2.png before 10.png."""
     found = (p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
-    return sorted(p for p in found if not p.name.startswith("."))
+    return sorted((p for p in found if not p.name.startswith(".")), key=_natural)
+
+
+def _natural(path: Path) -> list[tuple[str, int]]:
+    """The name cut before its numbers, which count as numbers: what people sort by."""
+    return [
+        (word, int(number or 0)) for word, number in re.findall(r"([^0-9]*)([0-9]*)", path.name)
+    ]
 
 
 def expand(paths: Iterable[StrPath], but: str = "") -> list[Path]:
@@ -55,15 +63,21 @@ def expand(paths: Iterable[StrPath], but: str = "") -> list[Path]:
     files: list[Path] = []
     for path in map(Path, paths):
         found = pictures_in(path) if path.is_dir() else [path]
-        if not found:
-            raise DataError(
-                f"{path}: holds no pictures ({', '.join(SUFFIXES)}); give another folder or a file"
-            )
-        files += found
+        files += found or _none(path)
     own = [file for file in files if not but or title_of(file) != but]
     if not own:
         raise DataError(f"{files[0]}: drawn by this command; give a picture of your own")
     return own
+
+
+def _none(folder: Path) -> NoReturn:
+    """Complain that a folder holds no pictures, and say where there are some."""
+    inside = [sub for sub in sorted(folder.iterdir()) if sub.is_dir() and pictures_in(sub)]
+    remedy = "give another folder or a file"
+    if inside:
+        more = " …" if inside[3:] else ""
+        remedy = f"its sub-folders do: give {' '.join(map(str, inside[:3]))}{more}"
+    raise DataError(f"{folder}: holds no pictures ({', '.join(SUFFIXES)}); {remedy}")
 
 
 def open_picture(path: StrPath, side: int | None = None) -> NDArray[np.uint8]:
@@ -73,11 +87,13 @@ def open_picture(path: StrPath, side: int | None = None) -> NDArray[np.uint8]:
     black where that leaves nothing to see; of several frames, the first.
 
     Raises:
-        DataError: no image that Pillow can read, a damaged one, or one of so many pixels that
-            unpacking it would fill the memory.
+        DataError: no image that Pillow can read, a damaged one, one of so many pixels that
+            unpacking it would fill the memory, or no regular file.
         FileNotFoundError: there is no such file.
     """
     Image = require("PIL.Image", "train")
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
+        raise DataError(f"{os.fspath(path)}: no regular file; save the picture, and give its name")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata hurt nobody
@@ -170,13 +186,14 @@ def _brief(error: BaseException) -> str:
 
 
 def label_of(path: StrPath, classes: Sequence[str]) -> int | None:
-    """The class that a file's name begins with, as 7-01.jpg or cat_3.png; None where none does.
+    """The class that a file's name is or begins with: 7.png, 7-01.jpg, cat_3.png; or None.
 
-    >>> label_of("photos/7-01.jpg", list("0123456789")), label_of("IMG_7.jpg", list("0123456789"))
-    (7, None)
+    >>> digits = list("0123456789")
+    >>> [label_of(name, digits) for name in ("7.png", "photos/7-01.jpg", "IMG_7.jpg", "71.png")]
+    [7, 7, None, None]
     """
     stem = Path(path).stem
     for i, name in enumerate(classes):
-        if stem.startswith(name) and stem[len(name) :][:1] in ("-", "_", " "):
+        if stem.startswith(name) and stem[len(name) :][:1] in ("", "-", "_", " "):
             return i
     return None
