@@ -36,7 +36,7 @@ CONVOLUTIONS = (
     Convolution((128, 64, 16, 16), 128, 1),
 )
 CHAIN = 200
-SIZES = {"batch": (16, 32, 64, 128, 256), "depth": (2, 4, 8, 16), "image": (16, 24, 32, 48, 64)}
+SIZES = {"batch": (64, 128, 256, 512, 1024), "depth": (2, 4, 8, 16), "image": (16, 24, 32, 48, 64)}
 CHECKED_STEPS, TOLERANCE = 5, 1e-3  # of the losses, relative
 LONGEST_STEP = 5.0  # seconds
 IMPORTS = 5  # of each module
