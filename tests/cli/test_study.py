@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tinygrad_cnn.cli import main
-from tinygrad_cnn.train.study import plan, work
+from tinygrad_cnn.data import EmbeddedMNIST, write_idx
+from tinygrad_cnn.train.study import circumstances, steps, work
 
 pytest.importorskip("matplotlib")
 Printed = pytest.CaptureFixture[str]
@@ -37,7 +39,7 @@ def numbers(out: str) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def _same_plan_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "seconds_per_image", lambda network, source: 1e-3)
+    monkeypatch.setattr(steps, "seconds_per_image", lambda network, source: 1e-3)
 
 
 def test_leaves_a_result_for_each_training_and_one_page(digits: Path, capsys: Printed) -> None:
@@ -134,13 +136,73 @@ def test_what_cannot_be_planned_is_told(options: list[str], said: str, capsys: P
     assert not Path("runs").exists()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"tasks": [{"x": 1}]}'])
-def test_a_damaged_plan_or_result_is_told(digits: Path, content: str, capsys: Printed) -> None:
+@pytest.mark.parametrize("content", ["{", "[]", '{"tasks": [{"x": 1}]}', '{"data": []}'])
+def test_a_damaged_plan_is_told(digits: Path, content: str, capsys: Printed) -> None:
     study(digits, "s", networks="dense")
-    (folder,) = (path.parent for path in Path("s").glob(f"*/{work.RESULT}"))
-    (folder / work.RESULT).write_text("{")
-    assert study(digits, "s", networks="dense") == 2
-    assert "result.json: damaged" in capsys.readouterr().err
     Path("s/plan.json").write_text(content)
     assert study(digits, "s", networks="dense") == 2
     assert "s/plan.json: not a plan" in capsys.readouterr().err
+
+
+def test_a_damaged_result_is_told_and_trained_again(digits: Path, capsys: Printed) -> None:
+    study(digits, "s", networks="dense")
+    before = numbers("s")
+    (path,) = Path("s").glob(f"*/{work.RESULT}")
+    result = json.loads(path.read_text())
+    del result["flop"]
+    path.write_text(json.dumps(result))
+    capsys.readouterr()
+    assert study(digits, "s", networks="dense") == 0
+    out = capsys.readouterr().out
+    assert "result.json: damaged (holds no flop); it is trained again" in out
+    assert numbers("s") == before
+
+
+def test_a_study_is_not_finished_on_other_images(
+    digits: Path, tmp_path: Path, capsys: Printed
+) -> None:
+    study(digits, "s", networks="dense")
+    (tmp_path / "d").mkdir()
+    fewer = EmbeddedMNIST(train=True).subset(slice(0, 150))
+    for part in ("train", "t10k"):
+        write_idx(tmp_path / "d" / f"{part}-images-idx3-ubyte.gz", fewer.images)
+        write_idx(tmp_path / "d" / f"{part}-labels-idx1-ubyte.gz", fewer.labels.astype("uint8"))
+    before = numbers("s")
+    assert study(tmp_path / "d", "s", networks="dense") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "s: was begun on other images of mnist: 200 + 50 images, checksum " in line
+    assert "; now got 150 + 150 images, checksum" in line
+    assert str(digits) in line
+    assert "--data-dir" in line
+    assert numbers("s") == before
+
+
+def test_the_same_images_elsewhere_are_gone_on_with(digits: Path, tmp_path: Path) -> None:
+    study(digits, "s", networks="dense")
+    shutil.copytree(digits, tmp_path / "moved")
+    assert study(tmp_path / "moved", "s", networks="dense") == 0
+
+
+def test_other_kernels_or_threads_are_told_and_no_error(
+    digits: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study(digits, "s", networks="dense")
+    other = circumstances.Machine("blocked", 77)
+    monkeypatch.setattr(circumstances, "machine", lambda: other)
+    capsys.readouterr()
+    assert study(digits, "s", networks="dense") == 0
+    assert "goes on with blocked kernels, 77 threads: the last digits" in capsys.readouterr().out
+
+
+def test_a_result_says_on_how_many_images_it_was_trained_and_how_it_does_on_them(
+    digits: Path,
+) -> None:
+    study(digits, "s", networks="dense")
+    ((result),) = numbers("s").values()
+    assert result["trained_on"] == 190
+    assert result["train_accuracy"] > result["accuracy"]
+
+
+def test_an_empty_list_of_data_sets_is_the_default(digits: Path) -> None:
+    assert study(digits, "s", "--dataset", "", networks=" dense") == 0
+    assert {result["dataset"] for result in numbers("s").values()} == {"mnist"}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import functools
 import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tinygrad_cnn.cli.options import RUNS
 from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.train import sources
 from tinygrad_cnn.train.interrupts import patience
+from tinygrad_cnn.train.study import circumstances, report, steps, work
 from tinygrad_cnn.train.study import plan as planning
-from tinygrad_cnn.train.study import report, work
 from tinygrad_cnn.train.study.plan import NETWORKS, Plan
 from tinygrad_cnn.train.study.progress import Progress
 
@@ -20,8 +21,9 @@ HELP = "train many networks within a time budget, and compare them in a report"
 DESCRIPTION = """\
 Compare architectures: dense, convolutional and residual networks, kernel
 sizes, depths, layers of one's own, kinds of residual blocks. A step of each
-network is measured, and as many images, epochs and seeds are planned as fit
-the budget; what is left out is said. Ctrl-C keeps what is finished, and writes
+network is measured, and as many networks, epochs and seeds are planned as fit
+the budget, rather fewer networks than all of them hardly trained; what is left
+out is said. Ctrl-C keeps what is finished, and writes
 the report of it; the same command goes on from there. The report is
 study.html, one file."""
 EXAMPLES = """\
@@ -30,7 +32,7 @@ examples:
   tinygrad-cnn study --dataset mnist,cifar10 --budget 2h --data-dir ~/data
   tinygrad-cnn study --networks cnn,residual --budget full --out runs/two
 """
-PLAN = "plan.json"
+PLAN, STEPS = "plan.json", "steps.json"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -66,13 +68,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Plan, or go on with the plan that is there; train; report."""
-    data = {
-        name: sources.load(arguments.data_dir, dataset=name)
-        for name in planning.chosen(arguments.dataset, sources.DATASETS, "dataset")
-    }
-    plan = _plan(arguments, data)
-    if not arguments.quiet:
-        print(planning.describe(plan), flush=True)
+    names = planning.chosen(arguments.dataset, sources.DATASETS, "dataset", default=["mnist"])
+    networks = planning.chosen(arguments.networks, NETWORKS, "network")
+    budget = planning.parse_budget(arguments.budget)
+    data = {name: sources.load(arguments.data_dir, dataset=name) for name in names}
+    path, tell = arguments.out / PLAN, _teller(arguments.quiet)
+    if path.exists():
+        plan = planning.load(path)
+        _check_same(plan, data, networks, budget, path)
+        now = circumstances.machine()
+        if now != plan.machine:
+            tell(f"begun with {plan.machine}, goes on with {now}: the last digits may differ")
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        step = steps.measured(data, networks, arguments.out / STEPS, arguments.quiet)
+        plan = planning.fit(data, networks, budget, step)
+        planning.save(plan, path)
+    tell(planning.describe(plan))
     results, interrupted = _work(plan, data, arguments)
     with patience():
         if results:
@@ -81,24 +93,31 @@ def run(arguments: argparse.Namespace) -> None:
         raise interrupted
 
 
-def _plan(arguments: argparse.Namespace, data: dict[str, sources.Source]) -> Plan:
-    networks = planning.chosen(arguments.networks, NETWORKS, "network")
-    budget = planning.parse_budget(arguments.budget)
-    path = arguments.out / PLAN
-    if path.exists():
-        plan = planning.load(path)
-        asked = (tuple(data), tuple(n for n in NETWORKS if n in networks), budget)
-        if asked != (plan.datasets, plan.networks, plan.budget):
+def _teller(quiet: bool) -> Callable[[str], None]:
+    return (lambda line: None) if quiet else functools.partial(print, flush=True)
+
+
+def _check_same(
+    plan: Plan,
+    data: dict[str, sources.Source],
+    networks: Sequence[str],
+    budget: float | None,
+    path: Path,
+) -> None:
+    """Raise ConfigError unless the plan is for these options and these images."""
+    asked = set(data), set(networks), budget
+    if asked != (set(plan.datasets), set(plan.networks), plan.budget):
+        raise ConfigError(
+            f"{path.parent}: holds a study with other options; go on with it by "
+            f"`{planning.options(plan)}`, or begin another one in a folder of its own by --out"
+        )
+    for name, source in data.items():
+        now, begun = circumstances.images(source), plan.data[name]
+        if not now.same_as(begun):
             raise ConfigError(
-                f"{arguments.out}: holds a study with other options; go on with it by "
-                f"`{planning.options(plan)}`, or begin another one in a folder of its own by --out"
+                f"{path.parent}: was begun on other images of {name}: {begun}; now got {now}; "
+                "go on with the former by --data-dir, or begin another study by --out"
             )
-        return plan
-    tell = (lambda line: None) if arguments.quiet else functools.partial(print, flush=True)
-    plan = planning.make(data, networks, budget, tell)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    planning.save(plan, path)
-    return plan
 
 
 def _work(
@@ -108,7 +127,7 @@ def _work(
     progress, results = Progress(plan, arguments.quiet), []
     try:
         for task in plan.tasks:
-            result = work.result_of(task, arguments.out)
+            result = work.result_of(task, arguments.out, progress.tell)
             if result is None:
                 progress.begin(task)
                 result = work.do(task, data[task.dataset], arguments.out, [progress])

@@ -1,33 +1,40 @@
 """What is to be trained: networks x data sets x seeds, cut down until it fits into the budget.
 
-One step of each network is measured, and everything else follows from counts. The plan is written
-down once, so that a study that goes on after an interruption goes on with the same one.
+The time of one step of each network is known, and everything else follows from counts. The plan is
+written down once, so that a study that goes on after an interruption goes on with the same one.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from tinygrad_cnn.data import DataLoader
 from tinygrad_cnn.errors import ConfigError
 from tinygrad_cnn.files import write_atomic
-from tinygrad_cnn.nn import functional as F
-from tinygrad_cnn.ops import asarray
 from tinygrad_cnn.train import recipes
 from tinygrad_cnn.train.recipe import Recipe, nearest
 from tinygrad_cnn.train.report import duration
 from tinygrad_cnn.train.sources import Source
+from tinygrad_cnn.train.study import circumstances
+from tinygrad_cnn.train.study.circumstances import Images, Machine
 
 PREFIX = "study-"
-# The most telling ones first: where the budget is short, the last ones are left out.
 NETWORKS = tuple(name.removeprefix(PREFIX) for name in recipes.RECIPES if name.startswith(PREFIX))
 CORE = ("dense", "cnn", "residual")
+Steps = Mapping[tuple[str, str], float]  # (data set, network) -> seconds by image of a step
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "epoch"), counted(57_000, "image")
+    ('1 epoch', '57,000 images')
+    """
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 class Level(NamedTuple):
@@ -44,7 +51,7 @@ class Level(NamedTuple):
 
     def __str__(self) -> str:
         images = "all" if self.share == 1 else f"{self.share:.0%} of the"
-        return f"{self.epochs} {'epoch' if self.epochs == 1 else 'epochs'} of {images} images"
+        return f"{counted(self.epochs, 'epoch')} of {images} images"
 
 
 LEVELS = (
@@ -52,18 +59,18 @@ LEVELS = (
     Level(10, 1.0, 1),
     Level(7, 1.0, 1),
     Level(5, 1.0, 1),
-    Level(5, 0.7, 1),
-    Level(5, 0.4, 1),
-    Level(4, 0.3, 1),
-    Level(3, 0.2, 1),
+    Level(4, 1.0, 1),
+    Level(3, 1.0, 1),
+    Level(2, 1.0, 1),
+    Level(2, 0.5, 1),
     Level(2, 0.2, 1),
     Level(2, 0.1, 1),
     Level(2, 0.03, 1),
     Level(1, 0.01, 1),
 )
 FULL = LEVELS[0]
-LEAST = 10_000  # images seen in training: with fewer all networks guess, so rather train fewer
-HALF = 0.5  # of the budget at most makes the trainings of CORE longer than those of all networks
+USEFUL = FULL.length / 5  # shorter ones tell little: rather fewer networks than less of this
+LEAST = 10_000  # images seen in training: with fewer all networks guess
 RESERVE = 0.85  # of the budget is planned: a busy machine, pictures and the report take the rest
 INFERENCE = 0.4  # of a training step's time an image needs that is only recognised: an upper bound
 
@@ -95,11 +102,17 @@ class Task:
 class Plan:
     """All trainings, in the order in which they are done, and what was left out to fit them in."""
 
-    datasets: tuple[str, ...]
+    data: Mapping[str, Images]
+    machine: Machine
     networks: tuple[str, ...]
     budget: float | None  # seconds; None: as long as it takes
     tasks: tuple[Task, ...]
     left_out: tuple[str, ...]
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(self.data)
 
     @property
     def seconds(self) -> float:
@@ -121,43 +134,48 @@ def parse_budget(text: str) -> float | None:
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def chosen(names: str, known: Sequence[str], what: str) -> tuple[str, ...]:
-    """The names in a list with commas, each of them known; all for ""."""
-    given = tuple(dict.fromkeys(filter(None, names.split(",")))) or tuple(known)
+def chosen(
+    names: str, known: Sequence[str], what: str, default: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The names in a list with commas, each of them known; for an empty list those of `default`.
+
+    >>> chosen("a, b", "abc", "letter"), chosen("", "abc", "letter", default="a")
+    (('a', 'b'), ('a',))
+    """
+    given = tuple(dict.fromkeys(filter(None, map(str.strip, names.split(",")))))
     for name in given:
         if name not in known:
             raise ConfigError(f"{what}: no {name!r}; {nearest(name, known)}")
-    return given
+    return given or tuple(default or known)
 
 
-def make(
-    sources: Mapping[str, Source],
-    networks: Sequence[str],
-    budget: float | None,
-    tell: Callable[[str], None] = lambda line: None,
-) -> Plan:
-    """Measure a step of each network on each data set, and fit as much as possible in."""
-    step = {}
-    for dataset, source in sources.items():
-        tell(f"measuring a step of each network on {dataset}")
-        for network in networks:
-            step[dataset, network] = seconds_per_image(network, source)
-    return fit(sources, networks, budget, step)
+def ranked(networks: Sequence[str]) -> list[str]:
+    """The most telling first: the core, then one of each family, then the second of each, ...
+
+    Where the budget is short, the last ones are left out.
+
+    >>> ranked(["cnn", "kernel-5", "kernel-7", "depth-2"])
+    ['cnn', 'kernel-5', 'depth-2', 'kernel-7']
+    """
+    ordered = [name for name in NETWORKS if name in networks]
+    families = [name.split("-")[0] for name in ordered]
+    places = {name: families[:i].count(families[i]) for i, name in enumerate(ordered)}
+    return sorted(ordered, key=lambda name: (name not in CORE, places[name]))
 
 
 def fit(
-    sources: Mapping[str, Source],
-    networks: Sequence[str],
-    budget: float | None,
-    step: Mapping[tuple[str, str], float],
+    sources: Mapping[str, Source], networks: Sequence[str], budget: float | None, step: Steps
 ) -> Plan:
-    """The plan, given the seconds that a training step takes by image, network and data set.
+    """The plan, given the seconds that a training step takes by image, data set and network.
 
-    All networks are trained alike, as long as fits. Where this is short, half of the budget goes to
-    the central ones, trained longer: what they reach in the end is asked of them first.
+    All networks are trained alike: at the first of `LEVELS` at which all of them fit. Where this
+    would be below `USEFUL`, networks are left out, the least telling first, until the rest fits.
+    Only where not even the core does are its trainings shorter than that. The core of a list that
+    the user chose is all of it.
     """
-    networks = [name for name in NETWORKS if name in networks]
-    core = [name for name in networks if name in CORE]
+    names = ranked(networks)
+    core = [name for name in names if name in CORE or len(names) < len(NETWORKS)]
+    limit = float("inf") if budget is None else RESERVE * budget
 
     def tasks(level: Level, some: Sequence[str]) -> list[Task]:
         return [
@@ -169,47 +187,25 @@ def fit(
 
     smallest = min(len(source.train) for source in sources.values())
     enough = min(LEAST, FULL.epochs * smallest)
-    levels = [a for a in LEVELS if a.epochs * a.share * smallest >= enough]
-
-    def longest(some: Sequence[str], limit: float) -> Level | None:
-        return next((a for a in levels if _cost(tasks(a, some)) <= limit), None)
-
-    limit = float("inf") if budget is None else RESERVE * budget
-    level, main = longest(networks, limit) or levels[-1], longest(core, HALF * limit)
-    ahead: list[Task] = []
-    if main and main.length > level.length and len(core) < len(networks):
-        first = tasks(main._replace(seeds=1), core)
-        beside = longest(networks, limit - _cost(first))
-        ahead, level = (first, beside) if beside else ([], level)
-    kept = list(networks)
-    while len(kept) > 1 and _cost(tasks(level, kept)) > limit:
-        kept.pop()
-    plan = ahead + tasks(level, kept)
-    top = main if ahead and main else level
-    for network in (name for name in core if name in kept):  # the time left: seeds of these
-        known = {task.name for task in plan}
-        more = tasks(top._replace(seeds=FULL.seeds), [network])
-        more = [task for task in more if task.name not in known]
+    levels = [a for a in LEVELS if a.length * smallest >= enough]
+    useful = [a for a in levels if a.length >= USEFUL]
+    choices = (
+        [(level, names) for level in useful]
+        + [(useful[-1], names[:n]) for n in range(len(names) - 1, len(core), -1)]
+        + [(level, core) for level in levels]
+        + [(levels[-1], core[:n]) for n in range(len(core) - 1, 1, -1)]
+    )
+    least = levels[-1], core[:1]
+    level, kept = next((c for c in choices if _cost(tasks(*c)) <= limit), least)
+    plan = tasks(level, kept)
+    for network in (name for name in kept if name in CORE):  # the time left: seeds of these
+        more = tasks(level._replace(seeds=FULL.seeds), [network])
+        more = [task for task in more if task.seed >= level.seeds]
         plan += more if _cost(plan) + _cost(more) <= limit else []
-    left_out = _left_out(level, top, plan, [n for n in networks if n not in kept])
-    return Plan(tuple(sources), tuple(networks), budget, tuple(plan), tuple(left_out))
-
-
-def seconds_per_image(network: str, source: Source) -> float:
-    """Of a training step: the shorter of two, after one that pays for what is done only once."""
-    recipe = recipes.get(PREFIX + network).on(source.dataset).fitted_to(source.train)
-    model = recipe.model()
-    optimizer = recipe.optimized(model)
-    batch = source.train.subset(slice(0, recipe.batch_size))
-    ((x, y),) = DataLoader(batch, len(batch), transform=recipe.augment())
-    times = []
-    for _ in range(3):
-        started = time.perf_counter()
-        optimizer.zero_grad()
-        F.cross_entropy(model(asarray(x, copy=False)), y).backward()
-        optimizer.step()
-        times.append(time.perf_counter() - started)
-    return min(times[1:]) / len(y)
+    left_out = _left_out(level, plan, [name for name in names if name not in kept])
+    networks = tuple(name for name in NETWORKS if name in names)
+    facts = {name: circumstances.images(source) for name, source in sources.items()}
+    return Plan(facts, circumstances.machine(), networks, budget, tuple(plan), tuple(left_out))
 
 
 def options(plan: Plan) -> str:
@@ -232,18 +228,27 @@ def load(path: Path) -> Plan:
     """
     try:
         saved = json.loads(path.read_text())
-        tasks = tuple(Task(**task) for task in saved.pop("tasks"))
-        datasets, networks = tuple(saved["datasets"]), tuple(saved["networks"])
-        return Plan(datasets, networks, saved["budget"], tasks, tuple(saved["left_out"]))
-    except (ValueError, TypeError, KeyError) as error:
-        raise ConfigError(f"{path}: not a plan ({error}); give another folder by --out") from error
+        return Plan(
+            data={name: Images(**facts) for name, facts in saved["data"].items()},
+            machine=Machine(**saved["machine"]),
+            networks=tuple(saved["networks"]),
+            budget=saved["budget"],
+            tasks=tuple(Task(**task) for task in saved["tasks"]),
+            left_out=tuple(saved["left_out"]),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ConfigError(
+            f"{path}: not a plan ({error}), or one of another version of this package; "
+            "begin another study in a folder of its own by --out"
+        ) from error
 
 
 def _task(source: Source, network: str, seed: int, level: Level, step: float) -> Task:
     recipe = recipes.get(PREFIX + network)
     held_out = round(recipe.validation * len(source.train))
     images = max(round(level.share * (len(source.train) - held_out)), 1)
-    seen = level.epochs * (images + INFERENCE * held_out) + INFERENCE * len(source.test)
+    recognised = level.epochs * held_out + len(source.test) + min(images, len(source.test))
+    seen = level.epochs * images + INFERENCE * recognised
     return Task(network, source.dataset, seed, level.epochs, images, round(step * seen, 1))
 
 
@@ -251,25 +256,20 @@ def _cost(tasks: Sequence[Task]) -> float:
     return sum(task.seconds for task in tasks)
 
 
-def _left_out(
-    level: Level, top: Level, plan: Sequence[Task], networks: Sequence[str]
-) -> Iterator[str]:
+def _left_out(level: Level, plan: Sequence[Task], networks: Sequence[str]) -> Iterator[str]:
     """In which ways the plan is less than the full one."""
-    core = ", ".join(dict.fromkeys(task.network for task in plan if task.network in CORE))
+    if networks:
+        yield f"without the networks {', '.join(networks)}, rather than all of them hardly trained"
     if level.length < FULL.length:
         yield f"{level} instead of {FULL}"
-    if top is not level:
-        yield f"of the central networks ({core}) once more, on their own: {top}"
     if level.seeds < FULL.seeds:
         more = sorted({task.network for task in plan if task.seed > 0}, key=NETWORKS.index)
         but = f" ({FULL.seeds} of {', '.join(more)})" if more else ""
         yield f"{level.seeds} seed instead of {FULL.seeds}{but}"
-    if networks:
-        yield f"without the networks {', '.join(networks)}"
 
 
 def describe(plan: Plan) -> str:
     """The plan in a few lines."""
     of = "" if plan.budget is None else f", of a budget of {duration(plan.budget)}"
-    lines = [f"{len(plan.tasks)} trainings, about {duration(plan.seconds)}{of}"]
+    lines = [f"{counted(len(plan.tasks), 'training')}, about {duration(plan.seconds)}{of}"]
     return "\n".join([*lines, *(f"to fit the budget: {what}" for what in plan.left_out)])

@@ -55,7 +55,7 @@ class Progress(Callback):
         self.done += self.task.seconds
         self.spent += seconds
         told = failure.split(":")[0] if failure else f"{accuracy:7.2%}"
-        self._tell(
+        self.tell(
             f"{self._count()}  {self.task.name:<36}  {told}  {duration(seconds):>12}"
             f"{self._to_go(self.done)}"
         )
@@ -84,7 +84,8 @@ class Progress(Callback):
         pace = (self.spent if spent is None else spent) / own if own > 0 else 1.0
         return f", about {duration(left * pace)} to go" if left > 0 else ""
 
-    def _tell(self, line: str) -> None:
+    def tell(self, line: str) -> None:
+        """Print a line, above the bar."""
         if not self.quiet:
             self.bar.write(line, file=sys.stdout)
             sys.stdout.flush()

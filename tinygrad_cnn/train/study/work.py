@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ import numpy as np
 
 from tinygrad_cnn.data import DataLoader
 from tinygrad_cnn.data.transforms import ToFloat
-from tinygrad_cnn.errors import AnomalyError, ConfigError
+from tinygrad_cnn.errors import AnomalyError
 from tinygrad_cnn.files import write_atomic
 from tinygrad_cnn.nn import Module
 from tinygrad_cnn.nn import functional as F
 from tinygrad_cnn.train import checkpoint, summary
 from tinygrad_cnn.train.callbacks import Callback
-from tinygrad_cnn.train.recipe import Recipe, settings
+from tinygrad_cnn.train.recipe import EVALUATION_BATCH, Data, Recipe, settings
 from tinygrad_cnn.train.run import WEIGHTS, Scores, score
 from tinygrad_cnn.train.sources import Source
 from tinygrad_cnn.train.study import insights
@@ -33,22 +33,63 @@ RESULT = "result.json"
 PROBE = 128  # images in the batch that gradients and memory are measured with
 
 Result = dict[str, Any]
+NUMBER = int | float
+# What a result holds: the report reads all of it.
+KINDS: dict[str, Any] = {
+    "network": str,
+    "dataset": str,
+    "seed": int,
+    "name": str,
+    "epochs": int,
+    "trained_on": int,
+    "parameters": int,
+    "flop": NUMBER,
+    "classes": list,
+    "gradients_at_start": dict,
+    "seconds": NUMBER,
+    "history": dict,
+    "accuracy": NUMBER,
+    "train_accuracy": NUMBER,
+    "images": int,
+    "confusion": list,
+    "inference_ms": NUMBER,
+    "gradients_at_end": dict,
+    "memory": int,
+    "field": list,
+    "extent": list,
+}
 
 
-def result_of(task: Task, out: Path) -> Result | None:
-    """What the task gave, if it is done.
-
-    Raises:
-        ConfigError: the file is damaged.
-    """
+def result_of(task: Task, out: Path, tell: Callable[[str], None]) -> Result | None:
+    """What the task gave, if it is done; a damaged result is told, and counts as none."""
     path = out / task.name / RESULT
     if not path.exists():
         return None
     try:
-        result: Result = json.loads(path.read_text())
+        result = json.loads(path.read_text())
+        _check(result, task)
+        if not path.with_name(WEIGHTS).exists():
+            raise ValueError(f"without its {WEIGHTS}")
     except ValueError as error:
-        raise ConfigError(f"{path}: damaged ({error}); delete it to repeat this one") from error
-    return result
+        tell(f"{path}: damaged ({error}); it is trained again")
+        return None
+    return dict(result)
+
+
+def _check(result: Any, task: Task) -> None:
+    """Raise ValueError unless this is what `do` writes for the task."""
+    if not isinstance(result, dict):
+        raise ValueError("not an object")
+    for key, kind in KINDS.items():
+        if key not in result:
+            raise ValueError(f"holds no {key}")
+        if not isinstance(result[key], kind):
+            raise ValueError(f"{key} is {result[key]!r:.40}")
+    if result["name"] != task.name:
+        raise ValueError(f"is that of {result['name']}")
+    absent = {"val_loss", "val_accuracy"} - result["history"].keys()
+    if absent:
+        raise ValueError(f"history holds no {min(absent)}")
 
 
 @np.errstate(all="ignore")  # TerminateOnNaN says where a NaN began
@@ -65,7 +106,7 @@ def do(task: Task, source: Source, out: Path, watching: Sequence[Callback] = ())
         "seed": task.seed,
         "name": task.name,
         "epochs": task.epochs,
-        "trained_on": task.images,
+        "trained_on": len(data.train),
         "parameters": sum(p.size for p in model.parameters()),
         "flop": summary.flop(model, data.test.images[:1]),
         "classes": list(data.test.classes),
@@ -86,6 +127,7 @@ def do(task: Task, source: Source, out: Path, watching: Sequence[Callback] = ())
     result["seconds"] = time.perf_counter() - started
     result["history"] = trainer.history.columns()
     result |= _tested(model, loaders.test) | _looked_into(model, x, y)
+    result["train_accuracy"] = _seen(model, data)
     folder = out / task.name
     folder.mkdir(parents=True, exist_ok=True)
     config = _config(recipe, source)
@@ -111,6 +153,15 @@ def _tested(model: Module, loader: DataLoader) -> Result:
         "confusion": scores.confusion.tolist(),
         "inference_ms": 1000 * seconds / len(scores.dataset),
     }
+
+
+def _seen(model: Module, data: Data) -> float:
+    """The accuracy on training images as they are, of which as many are taken as there are tests.
+
+    That of the log is another number: over an epoch in which the weights change, on augmented ones.
+    """
+    part = data.train.subset(slice(0, len(data.test)))
+    return score(model, DataLoader(part, EVALUATION_BATCH)).accuracy
 
 
 def _looked_into(model: Module, x: Any, y: Any) -> Result:
