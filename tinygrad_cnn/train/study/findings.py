@@ -8,13 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tinygrad_cnn.train import metrics
+from tinygrad_cnn.train.study import chance
+from tinygrad_cnn.train.study.plan import counted
 
 Result = dict[str, Any]
 
-# The two-sided 95 % quantile of Student's t for n - 1 degrees of freedom, n seeds.
-T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
-CERTAIN = 1.96  # standard errors
 DEEP = "depth-6", "depth-6-residual"
 
 
@@ -25,31 +23,29 @@ class Group:
     network: str
     dataset: str
     results: tuple[Result, ...]
+    seeds: chance.Seeds  # as pooled from all that it is compared with
+
+    @property
+    def accuracies(self) -> list[float]:
+        """A number a seed."""
+        return [float(r["accuracy"]) for r in self.results]
 
     @property
     def accuracy(self) -> float:
         """The mean over the seeds."""
-        return self.mean("accuracy")
+        return statistics.fmean(self.accuracies)
 
     @property
-    def variance(self) -> float:
-        """Of that mean, as an estimate: by the choice of test images, and of seeds.
-
-        p (1 - p) / n for the images, which all seeds share, and s^2 / k for k seeds.
-        """
-        p, n, k = self.accuracy, int(self.results[0]["images"]), len(self.results)
-        seeds = statistics.variance(r["accuracy"] for r in self.results) / k if k > 1 else 0.0
-        return p * (1 - p) / n + seeds
+    def spread(self) -> chance.Spread:
+        """How far this mean would be another one with other images and seeds."""
+        n = int(self.results[0]["images"])
+        return chance.spread(self.accuracy, n, len(self.results), self.seeds)
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 %: Student's over two or more seeds, else Wilson's over the test images."""
-        k = len(self.results)
-        if k == 1:
-            return metrics.wilson_interval(self.results[0]["hits"], self.results[0]["images"])
-        spread = statistics.stdev(r["accuracy"] for r in self.results)
-        half = T95.get(k, 2.0) * spread / math.sqrt(k)
-        return max(self.accuracy - half, 0.0), min(self.accuracy + half, 1.0)
+        """95 %."""
+        margin = self.spread.margin
+        return max(self.accuracy - margin, 0.0), min(self.accuracy + margin, 1.0)
 
     def mean(self, key: str) -> float:
         """The mean of a number over the seeds."""
@@ -64,21 +60,25 @@ class Alike(NamedTuple):
     trained_on: int  # images
 
     def __str__(self) -> str:
-        epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
-        return f"{epochs} of {self.trained_on:,} images"
+        return f"{counted(self.epochs, 'epoch')} of {counted(self.trained_on, 'image')}"
 
 
 def grouped(results: Sequence[Result]) -> dict[Alike, dict[str, Group]]:
     """What is compared -> network -> its results, without those that failed; the longest first."""
-    groups: dict[Alike, dict[str, Group]] = {}
+    groups: dict[Alike, dict[str, list[Result]]] = {}
     for r in results:
         if "failure" not in r:
             own = groups.setdefault(Alike(r["dataset"], r["epochs"], r["trained_on"]), {})
-            before = own[r["network"]].results if r["network"] in own else ()
-            own[r["network"]] = Group(r["network"], r["dataset"], (*before, r))
+            own.setdefault(r["network"], []).append(r)
     datasets = list(dict.fromkeys(r["dataset"] for r in results))
     order = sorted(groups, key=lambda a: (datasets.index(a.dataset), -a.epochs * a.trained_on))
-    return {alike: groups[alike] for alike in order}
+    return {alike: _compared(alike, groups[alike]) for alike in order}
+
+
+def _compared(alike: Alike, own: dict[str, list[Result]]) -> dict[str, Group]:
+    images = next(iter(own.values()))[0]["images"]
+    seeds = chance.pooled([[r["accuracy"] for r in rs] for rs in own.values()], images)
+    return {name: Group(name, alike.dataset, tuple(rs), seeds) for name, rs in own.items()}
 
 
 def conclusions(groups: dict[str, Group]) -> list[str]:
@@ -92,11 +92,19 @@ def _best(groups: dict[str, Group]) -> Iterator[str]:
         return
     best = ranked[0]
     equals = [g for g in ranked[1:] if not differ(best, g)]
+    if len(ranked) == 1:
+        yield f"**{best.network}** recognises {best.accuracy:.2%} of the test images."
+        return
     yield f"**{best.network}** recognises most, {best.accuracy:.2%} of the test images" + (
-        f"; {_list(equals)} cannot be told from it with these numbers of images and seeds."
+        f"; {best.seeds.chance} its lead over {_list(equals)}."
         if equals
-        else ", and is ahead of every other network by more than chance explains."
+        else f", and is ahead of every other network by more than {best.seeds.chance}."
     )
+    if not best.seeds.freedom:
+        yield (
+            "No training was repeated with another seed, so how much a seed changes is not known, "
+            "and no network is called better than another."
+        )
     frugal = min([best, *equals], key=lambda g: g.mean("flop"))
     if frugal is not best:
         ratio = best.mean("flop") / frugal.mean("flop")
@@ -123,17 +131,13 @@ def _depth(groups: dict[str, Group]) -> Iterator[str]:
         told = ", ".join(f"{d} layers {g.accuracy:.2%}" for d, g in own.items())
         first, last = min(own), max(own)
         change = own[last].accuracy - own[first].accuracy
-        word = (
-            "no sure difference"
-            if not differ(own[first], own[last])
-            else (f"a {'gain' if change > 0 else 'loss'} of {abs(change):.2%}")
-        )
-        yield f"Depth: {told}; from {first} to {last} {word}."
+        doubt = _doubt(own[first], own[last])
+        yield f"Depth: {told}; from {first} to {last} {change:+.2%}, {doubt}."
     if all(name in groups for name in DEEP):
         plain, residual = (groups[name] for name in DEEP)
         yield _against(plain, residual)
         a, b = (_evenness(g) for g in (plain, residual))
-        more = "evener" if b > a else "no evener"
+        more = "evener" if _uneven(b) < _uneven(a) else "no evener"
         yield (
             "Gradients at the start, first layer against last: "
             f"{a:.2g} without and {b:.2g} with residual connections, {more} with them."
@@ -143,13 +147,23 @@ def _depth(groups: dict[str, Group]) -> Iterator[str]:
 def _own(groups: dict[str, Group]) -> Iterator[str]:
     if "cnn" not in groups:
         return
+    base = groups["cnn"]
     own = [g for name, g in groups.items() if name.startswith("own-")]
-    better = [g for g in own if differ(groups["cnn"], g) and g.accuracy > groups["cnn"].accuracy]
-    worse = [g for g in own if differ(groups["cnn"], g) and g.accuracy < groups["cnn"].accuracy]
-    if own:
+    apart = [g for g in own if differ(base, g)]
+    ahead = [g for g in apart if g.accuracy > base.accuracy]
+    behind = [g for g in apart if g.accuracy < base.accuracy]
+    if apart:
+        places = (ahead, "ahead"), (behind, "behind")
+        told = [f"{_gains(some, base)} {place}" for some, place in places if some]
+        others = ", the others not" if len(apart) < len(own) else ""
         yield (
-            f"Layers of one's own, against cnn: {_gains(better, groups['cnn']) or 'none'} better, "
-            f"{_gains(worse, groups['cnn']) or 'none'} worse, the others without a sure difference."
+            f"Layers of one's own, against cnn: {' and '.join(told)} "
+            f"by more than {base.seeds.chance}{others}."
+        )
+    elif own:
+        yield (
+            f"Layers of one's own, against cnn: {_gains(own, base)}, "
+            f"no more than {base.seeds.chance}."
         )
 
 
@@ -166,8 +180,11 @@ def _ranking(own: dict[str, Group]) -> str:
     equal = [name for name in ranked[1:] if not differ(own[best], own[name])]
     cheap = min([best, *equal], key=lambda name: own[name].mean("flop"))
     told = ", ".join(f"{name} {own[name].accuracy:.2%}" for name in ranked)
+    reason = f"{own[best].seeds.chance}"
     like = (
-        f"; {_words(equal)} cannot be told from the first" if equal else f"; {best} is surely ahead"
+        f"; {reason} the lead over {_words(equal)}"
+        if equal
+        else f"; {best} is ahead by more than {reason}"
     )
     share = own[cheap].mean("flop") / own[best].mean("flop")
     cost = f", and {cheap} takes {share:.0%} of its work" if cheap != best else ""
@@ -179,31 +196,33 @@ def _regularised(groups: dict[str, Group]) -> Iterator[str]:
         return
     plain, other = groups["cnn"], groups["regularised"]
     yield _against(plain, other)
-    gaps = [_gap(g) for g in (plain, other)]
-    if None not in gaps:
-        yield (
-            "Training accuracy minus test accuracy at the end: "
-            f"{gaps[0]:+.2%} for cnn, {gaps[1]:+.2%} regularised."
-        )
+    gaps = [g.mean("train_accuracy") - g.accuracy for g in (plain, other)]
+    yield (
+        "Accuracy on training images, as they are, minus that on test images: "
+        f"{gaps[0]:+.2%} for cnn, {gaps[1]:+.2%} regularised."
+    )
 
 
 RULES = (_best, _steps, _kernels, _depth, _own, _blocks, _regularised)
 
 
 def differ(a: Group, b: Group) -> bool:
-    """Whether two accuracies are apart by more than two standard errors."""
-    return abs(a.accuracy - b.accuracy) > CERTAIN * math.sqrt(a.variance + b.variance)
+    """Whether two accuracies are apart by more than chance makes in 95 % of cases."""
+    return abs(a.accuracy - b.accuracy) > a.spread.plus(b.spread).margin
+
+
+def _doubt(a: Group, b: Group) -> str:
+    return f"{'more' if differ(a, b) else 'no more'} than {a.seeds.chance}"
 
 
 def _against(a: Group, b: Group) -> str:
     change = b.accuracy - a.accuracy
-    errors = abs(change) / math.sqrt(a.variance + b.variance or 1e-12)
-    doubt = "" if differ(a, b) else ", no sure difference"
+    errors = abs(change) / a.spread.plus(b.spread).error
     work = _times(b.mean("flop") / (a.mean("flop") or math.nan), "work")
     size = _times(b.mean("parameters") / a.mean("parameters"), "number of parameters")
     return (
-        f"{b.network} against {a.network}: {change:+.2%} ({errors:.1f} standard errors{doubt}), "
-        f"for {work} and {size}."
+        f"{b.network} against {a.network}: {change:+.2%}, {_doubt(a, b)} "
+        f"({errors:.1f} standard errors), for {work} and {size}."
     )
 
 
@@ -225,11 +244,13 @@ def _evenness(group: Group) -> float:
     return statistics.fmean(ratios)
 
 
-def _gap(group: Group) -> float | None:
-    last = [r["history"]["train_accuracy"][-1:] for r in group.results]
-    if not all(last):
-        return None
-    return statistics.fmean(values[0] for values in last) - group.accuracy
+def _uneven(ratio: float) -> float:
+    """How far a ratio is from 1, either way.
+
+    >>> _uneven(0.5) == _uneven(2.0) > _uneven(1.5)
+    True
+    """
+    return abs(math.log(ratio)) if ratio > 0 else math.inf
 
 
 def _gains(groups: Sequence[Group], base: Group) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tinygrad_cnn import __version__, kernels
+from tinygrad_cnn import __version__
 from tinygrad_cnn.errors import TinygradError
 from tinygrad_cnn.files import write_atomic
 from tinygrad_cnn.train.document import (
@@ -29,16 +30,22 @@ from tinygrad_cnn.train.report import duration
 from tinygrad_cnn.train.sources import Source
 from tinygrad_cnn.train.study import figures, findings
 from tinygrad_cnn.train.study.findings import DEEP, Alike, Group
-from tinygrad_cnn.train.study.plan import CORE, Plan
+from tinygrad_cnn.train.study.plan import CORE, NETWORKS, Plan, counted
 from tinygrad_cnn.viz.words import count, size
 
 PAGE, PLAIN = "study.html", "study.md"
+
+
+def _family(prefix: str) -> tuple[str, ...]:
+    return tuple(name for name in NETWORKS if name.startswith(prefix))
+
+
 FAMILIES = {
     "The main line": (*CORE, "regularised"),
-    "Kernel sizes": ("cnn", "kernel-5", "kernel-7", "kernel-1+3"),
-    "Depth": ("depth-2", "depth-4", "depth-6", "depth-6-residual"),
-    "Layers of one's own": ("cnn", "own-"),
-    "Residual blocks": ("block-",),
+    "Kernel sizes": ("cnn", *_family("kernel-")),
+    "Depth": _family("depth-"),
+    "Layers of one's own": ("cnn", *_family("own-")),
+    "Residual blocks": _family("block-"),
 }
 
 
@@ -128,8 +135,7 @@ def _section(
         Heading("Learning curves", 3),
     ]
     for title, names in FAMILIES.items():
-        own = [g for n, g in groups.items() if n.startswith(names)]
-        own = [g for g in own if any(g.network == n or n.endswith("-") for n in names)]
+        own = [groups[name] for name in names if name in groups]
         if len(own) > 1:
             name = f"curves-{title.split()[-1].lower()}.png"
             blocks.append(picture(name, title, lambda own=own: figures.curves(own)))  # type: ignore[misc]
@@ -161,29 +167,42 @@ def _filters(
     group = groups.get("cnn") or groups.get("residual")
     if group is None:
         return []
-    model, picture = figures.trained(group, out), pictures.of(alike)
+    model = functools.cache(lambda: figures.trained(group, out))
+    picture = pictures.of(alike)
     return [
         Heading("Filters and feature maps", 3),
         picture(
             "filters.png",
             f"The filters of the first layer of {group.network}",
-            lambda: figures.filters(model),
+            lambda: figures.filters(model()),
         ),
         picture(
             "maps.png",
             "What each of these filters makes of a test image",
-            lambda: figures.maps(model, source),
+            lambda: figures.maps(model(), source),
         ),
     ]
 
 
 def _table(groups: dict[str, Group]) -> Table:
-    head = ["network", "accuracy", "parameters", "FLOP", "training", "image", "memory"]
+    head = [
+        "network",
+        "accuracy",
+        "95% interval",
+        "seeds",
+        "parameters",
+        "FLOP",
+        "training",
+        "image",
+        "memory",
+    ]
     ranked = sorted(groups.values(), key=lambda g: -g.accuracy)
     rows = [
         [
             g.network,
             f"{g.accuracy:.2%}",
+            "{:.2%} to {:.2%}".format(*g.interval),
+            str(len(g.results)),
             count(g.mean("parameters")),
             count(g.mean("flop")),
             duration(g.mean("seconds")),
@@ -196,15 +215,17 @@ def _table(groups: dict[str, Group]) -> Table:
 
 
 def _intervals(groups: dict[str, Group]) -> str:
-    several = sorted({len(g.results) for g in groups.values()} - {1})
-    how = (
-        f"Intervals are Student's where there are {' or '.join(map(str, several))} seeds, and "
-        "Wilson's over the test images where there is one"
+    group = next(iter(groups.values()))
+    several = [g.network for g in groups.values() if len(g.results) > 1]
+    seeds = (
+        f"and of seeds, which change {group.seeds.factor**0.5:.2g} times as much as the images do; "
+        f"this is known from {', '.join(several)}, and taken to hold for all"
         if several
-        else "Intervals are Wilson's over the test images: one seed each"
+        else "alone, as no training was repeated with another seed: another seed may change more"
     )
     return (
-        f"{how}. FLOP are those of one image forward, a multiply-add counted as two; training and "
+        f"Intervals are of 95 %, by the choice of test images {seeds}. "
+        "FLOP are those of one image forward, a multiply-add counted as two; training and "
         "image are times of the whole training and of one test image; memory is what a training "
         "step of 128 images keeps for the gradient."
     )
@@ -226,14 +247,18 @@ def _blocks(pictures: Pictures) -> list[Block]:
 
 def _circumstances(plan: Plan, results: Sequence[dict[str, Any]]) -> list[str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    tasks = plan.tasks[0]
+    lengths = {(task.epochs, task.images): None for task in plan.tasks}
+    told = ", ".join(f"{counted(n, 'epoch')} of {counted(m, 'image')}" for n, m in lengths)
+    seconds = sum(r["seconds"] for r in results)
     return [
-        f"{len(results)} trainings, {duration(sum(r['seconds'] for r in results))} in all; "
+        f"{counted(len(results), 'training')}, {duration(seconds)} in all; "
         f"planned were {len(plan.tasks)} in {duration(plan.seconds)}",
-        f"{tasks.epochs} epochs of {tasks.images:,} images at most, Adam, cosine decay",
-        f"{cores} cores ({platform.machine()}){_memory()}, kernels: {kernels.tier()}, "
+        f"{told}; Adam, cosine decay",
+        *(f"{name}: {images}" for name, images in plan.data.items()),
+        f"{counted(cores or 1, 'core')} ({platform.machine()}){_memory()}, {plan.machine}, "
         f"tinygrad_cnn {__version__}, Python {platform.python_version()}",
-        "One seed gives the same accuracies, to the bit, on the same machine; times vary.",
+        "One seed gives the same accuracies, to the bit, on the same machine with the same kernels "
+        "and threads; times vary.",
     ]
 
 
