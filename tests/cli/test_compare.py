@@ -73,6 +73,8 @@ def test_runs_of_one_name_are_told_apart_by_their_paths(
     ("arguments", "said"),
     [
         (["{0}"], "takes two runs or more; got one"),
+        (["{0}", "{1}", "{0}"], "a-1; name each run once"),
+        (["{0}", "{0}/../a-1"], "a-1/../a-1: the same run as "),
         (["{0}", "nowhere"], "nowhere: no such run folder"),
         (["{0}", "."], ".: holds no summary.json; give the folder of a run that has ended"),
         (["{0}", "{1}", "-o", "x.gif"], "x.gif: the ending is one of .html .md .png"),

@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the table, and write the picture."""
     if len(arguments.runs) < 2:
         raise ConfigError("compare: takes two runs or more; got one")
+    _check_different(arguments.runs)
     if arguments.out.suffix not in SUFFIXES:
         raise ConfigError(f"{arguments.out}: the ending is one of {' '.join(SUFFIXES)}")
     runs = _named_apart([comparing.read(folder) for folder in arguments.runs], arguments.runs)
@@ -77,6 +78,15 @@ def table(rows: Sequence[comparing.Row]) -> str:
         if max(map(len, lines)) <= WIDE or names[-1] in NUMBERS:
             return "\n".join(lines)
         names = names[:-1]
+
+
+def _check_different(folders: Sequence[Path]) -> None:
+    """Raise ConfigError where one folder is given twice, under whatever names."""
+    first: dict[Path, Path] = {}
+    for folder in folders:
+        before = first.setdefault(folder.resolve(), folder)
+        if before is not folder:
+            raise ConfigError(f"{folder}: the same run as {before}; name each run once")
 
 
 def _named_apart(runs: list[comparing.Run], folders: list[Path]) -> list[comparing.Run]:
