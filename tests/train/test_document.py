@@ -54,6 +54,12 @@ def test_the_page_escapes_what_html_would_read_and_keeps_the_markup() -> None:
         assert part in text
 
 
+def test_on_a_narrow_screen_a_picture_keeps_its_size_and_scrolls_in_its_own_box() -> None:
+    narrow = page(WHOLE, {}).split("@media (max-width: 45rem)")[1]
+    assert "figure { overflow-x: auto; }" in narrow
+    assert "max-width: max(100%, 44rem)" in narrow
+
+
 def test_the_page_holds_its_pictures() -> None:
     document = Document("t", [Picture("a.png", "A"), Picture("b.svg", "B")])
     text = page(document, {"a.png": b"\x89PNG", "b.svg": b"<svg/>"})

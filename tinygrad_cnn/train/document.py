@@ -1,7 +1,8 @@
 """A report as data, written as Markdown beside its pictures or as one HTML file that holds them.
 
 Words may carry **bold**, `code` and [links](target), in either format. Tables become cards on a
-narrow screen: no table is wider than what it is read on.
+narrow screen: no table is wider than what it is read on. Pictures scroll there, each in its own
+box: made as narrow as the screen, their words could not be read.
 """
 
 from __future__ import annotations
@@ -136,6 +137,8 @@ th, td { padding: .25rem .7rem; text-align: left; border-bottom: 1px solid var(-
 th { color: var(--faint); font-weight: 600; } .n { text-align: right; }
 summary { cursor: pointer; font-weight: 600; margin: .8rem 0; }
 @media (max-width: 45rem) {
+  figure { overflow-x: auto; } figcaption { position: sticky; left: 0; }
+  figure img, figure svg { max-width: max(100%, 44rem); }
   table, tbody, tr, td { display: block; width: 100%; } thead { display: none; }
   tr { border-bottom: 1px solid var(--rule); padding: .4rem 0; }
   td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0;
