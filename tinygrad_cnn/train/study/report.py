@@ -188,7 +188,6 @@ def _table(groups: dict[str, Group]) -> Table:
     head = [
         "network",
         "accuracy",
-        "95% interval",
         "seeds",
         "parameters",
         "FLOP",
@@ -200,8 +199,7 @@ def _table(groups: dict[str, Group]) -> Table:
     rows = [
         [
             g.network,
-            f"{g.accuracy:.2%}",
-            "{:.2%} to {:.2%}".format(*g.interval),
+            f"{g.accuracy:.2%} ± {g.spread.margin:.2%}",
             str(len(g.results)),
             count(g.mean("parameters")),
             count(g.mean("flop")),
@@ -224,7 +222,7 @@ def _intervals(groups: dict[str, Group]) -> str:
         else "alone, as no training was repeated with another seed: another seed may change more"
     )
     return (
-        f"Intervals are of 95 %, by the choice of test images {seeds}. "
+        f"± and the lines of the picture are 95 % intervals, by the choice of test images {seeds}. "
         "FLOP are those of one image forward, a multiply-add counted as two; training and "
         "image are times of the whole training and of one test image; memory is what a training "
         "step of 128 images keeps for the gradient."
