@@ -222,6 +222,30 @@ def test_a_table_beside_squared_paper_does_not_hide_the_digit() -> None:
     assert np.abs(found(photo) - found(on_paper(ink))).mean() < 3
 
 
+@pytest.mark.parametrize("shade", [0.08, 0.2])
+@pytest.mark.parametrize("sides", ["lb", "tr", "ltrb"])
+@pytest.mark.parametrize("shadow", [1.0, 0.7])
+def test_a_dark_table_around_the_sheet_is_no_digit(shade: float, sides: str, shadow: float) -> None:
+    ink = np.kron(stroke(), np.ones((4, 4)))
+    alone = on_paper(ink, 0.8) * (1 - 0.2 * np.arange(400) / 400)
+    alone[:, :170] *= shadow  # right through the digit
+    y, x = np.mgrid[:400, :400]
+    slant = 0.08 * (y - 200)  # its edges are not those of the photo
+    edges = {"l": x < 40 + slant, "r": x > 350 + slant, "t": y < 30, "b": y > 360}
+    table = np.any([edges[side] for side in sides], axis=0)
+    photo = np.where(table, shade * (1 + 0.1 * np.sin(x / 5)), alone)
+    assert np.abs(found(photo) - found(on_paper(ink))).mean() < 3
+
+
+def test_a_table_of_another_colour_need_not_be_dark() -> None:
+    ink = np.kron(stroke(), np.ones((4, 4)))
+    photo = np.repeat(on_paper(ink)[:, :, None], 3, axis=2)
+    photo *= 1 - 0.3 * np.arange(400)[:, None, None] / 400
+    photo[330:] = (0.5, 0.3, 0.15)
+    pixels = own_images.find_digit(np.rint(255 * photo).astype(np.uint8)).astype(float)
+    assert np.abs(pixels - found(on_paper(ink))).mean() < 3
+
+
 @pytest.mark.parametrize("spacing", [30, 70, 110])
 def test_squared_paper_without_a_digit_holds_none(spacing: int) -> None:
     lines = np.zeros((400, 400))
@@ -244,6 +268,42 @@ def test_a_pen_of_any_width_becomes_one_of_mnist_s(pen: int) -> None:
     pixels = own_images.find_digit(np.asarray(drawn.convert("RGB")))
     width = centring.stroke_width(pixels.repeat(8, axis=0).repeat(8, axis=1) > 127) / 8
     assert 1.5 <= width <= 4
+
+
+# ---- small digits in large pictures
+
+
+def large_with(ink: np.ndarray, path: Path, ground: np.ndarray) -> Path:
+    """A picture with the strokes at its right."""
+    photo, (h, w) = ground.copy(), ink.shape
+    photo[100 : 100 + h, 800 : 800 + w] *= 1 - 0.8 * ink
+    Image.fromarray(np.rint(255 * np.clip(photo, 0, 1)).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("size", [(900, 1200), (1800, 2400)])
+def test_a_small_digit_in_a_large_drawing_is_as_good_as_a_large_one(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    for digit in range(10):
+        drawn = handwriting.draw(digit, 0, np.random.default_rng(digit), side=80, pen=(3, 3))
+        ink = np.asarray(drawn, float) / 255
+        ink = ink if ink[0, 0] == 0 else 1 - ink
+        alone = found(1 - 0.8 * ink)
+        large = own_images.read_digit(large_with(ink, tmp_path / "a.png", np.ones(size)))
+        assert np.abs(large - alone).mean() < 6
+
+
+def test_a_small_digit_in_a_large_photo_is_looked_at_again(tmp_path: Path) -> None:
+    ground = np.clip(0.8 + np.random.default_rng(0).normal(0, 0.04, (900, 1200)), 0, 1)
+    ground *= 1 - 0.3 * np.arange(1200) / 1200
+    ink = stroke(120)
+    photo = large_with(ink, tmp_path / "a.png", ground)
+    near = np.abs(own_images.read_digit(photo) - found(on_paper(ink))).mean()
+    opened = own_images.open_picture(photo, own_images.WORKING_SIDE)
+    afar = np.abs(own_images.find_digit(opened) - found(on_paper(ink))).mean()
+    assert near < 6
+    assert near < 0.7 * afar
 
 
 # ---- digits as people write them: does what comes out look like MNIST's digit?

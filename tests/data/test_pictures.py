@@ -47,6 +47,18 @@ def test_a_large_picture_is_scaled_down_to_the_side_asked_for(tmp_path: Path, su
     assert pictures.open_picture(path, 5000).shape == (1200, 1600, 3)
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_part_has_all_the_pixels_that_it_has_in_the_file(tmp_path: Path, suffix: str) -> None:
+    ramp = Image.fromarray((255 * RAMP).astype(np.uint8)).resize((1600, 1200))
+    path = save(tmp_path / f"large.{suffix}", ramp)
+    whole = pictures.open_picture(path)
+    np.testing.assert_array_equal(
+        pictures.open_picture(path, 400, (0.25, 0.5, 0.5, 0.75)), whole[600:900, 400:800]
+    )
+    assert pictures.open_picture(path, 400, (0, 0, 1, 1)).shape == (300, 400, 3)
+    assert pictures.open_picture(path, 400, (1, 1, 1, 1)).shape == (1, 1, 3)
+
+
 def test_an_animation_shows_its_first_frame(tmp_path: Path) -> None:
     frames = [Image.new("L", (8, 8), shade) for shade in (10, 200)]
     path = save(tmp_path / "moving.gif", frames[0], save_all=True, append_images=frames[1:])

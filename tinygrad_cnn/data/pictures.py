@@ -16,6 +16,8 @@ from tinygrad_cnn.data.datasets import ArrayDataset
 from tinygrad_cnn.data.formats.common import StrPath
 from tinygrad_cnn.errors import DataError, require
 
+Part = tuple[float, float, float, float]
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
@@ -80,8 +82,12 @@ def _none(folder: Path) -> NoReturn:
     raise DataError(f"{folder}: holds no pictures ({', '.join(SUFFIXES)}); {remedy}")
 
 
-def open_picture(path: StrPath, side: int | None = None) -> NDArray[np.uint8]:
+def open_picture(
+    path: StrPath, side: int | None = None, part: Part | None = None
+) -> NDArray[np.uint8]:
     """The picture as bytes (H, W, 3), upright, its longer side scaled down to `side` if given.
+
+    Or a part of it: (left, top, right, bottom) as shares of its width and height.
 
     Turned as its camera says (EXIF); sixteen bits become eight; transparent parts are white, or
     black where that leaves nothing to see; of several frames, the first.
@@ -99,9 +105,10 @@ def open_picture(path: StrPath, side: int | None = None) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore")  # odd metadata hurt nobody
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                if side:
+                if side and not part:
                     image.draft(None, (2 * side, 2 * side))  # JPEG unpacks a half or less itself
-                picture = _opaque(_eight_bits(image), side)
+                whole = _eight_bits(image)
+                picture = _opaque(_cut(whole, part) if part else whole, side)
     except FileNotFoundError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -149,6 +156,14 @@ def _eight_bits(image: Any) -> Any:
     white = next((w for w in (1, 255, 65535) if values.max() <= w), values.max())
     white = 255 if turned.mode != "F" and white == 1 else white
     return Image.fromarray((np.clip(values / white, 0, 1) * 255).astype(np.uint8))
+
+
+def _cut(image: Any, part: Part) -> Any:
+    """The part in whole pixels, one at least."""
+    size = np.array([image.width, image.height])
+    start = np.clip(np.floor(part[:2] * size), 0, size - 1)
+    stop = np.clip(np.ceil(part[2:] * size), start + 1, size)
+    return image.crop(tuple(np.concatenate([start, stop]).astype(int).tolist()))
 
 
 def _opaque(image: Any, side: int | None) -> NDArray[np.uint8]:

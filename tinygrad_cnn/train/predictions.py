@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,7 +101,8 @@ def read(path: Path, recipe: Recipe) -> Picture:
     picture = open_picture(path, WORKING_SIDE)
     if recipe.dataset == "mnist":
         try:
-            image = find_digit(picture)[None]  # (H, W) -> (1, H, W)
+            closer = partial(open_picture, path, WORKING_SIDE)
+            image = find_digit(picture, closer)[None]  # (H, W) -> (1, H, W)
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
     else:

@@ -89,12 +89,22 @@ def _one_shade(grey: Grey) -> float | None:
 
     A thick digit may run along the border; a drawing then shows by having two shades alone.
     """
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    border = _border(grey)
     shade = float(np.median(border))
-    other = grey[np.abs(grey - shade) >= 0.05]
     even = np.mean(np.abs(border - shade) < 0.05) > 0.8
+    return shade if even or is_drawing(grey) else None
+
+
+def is_drawing(grey: Grey) -> bool:
+    """Whether nearly all of it has the shade of most of its border, or one other."""
+    shade = float(np.median(_border(grey)))
+    other = grey[np.abs(grey - shade) >= 0.05]
     two = np.minimum(np.abs(grey - shade), np.abs(grey - np.median(other))) if other.size else 0.0
-    return shade if even or np.mean(two < 0.01) > 0.9 else None
+    return bool(np.mean(two < 0.01) > 0.9)
+
+
+def _border(grey: Grey) -> Grey:
+    return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
 
 
 def _is_dark(grey: Grey) -> bool:
