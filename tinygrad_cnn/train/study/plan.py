@@ -62,7 +62,9 @@ LEVELS = (
     Level(4, 1.0, 1),
     Level(3, 1.0, 1),
     Level(2, 1.0, 1),
+    Level(2, 0.7, 1),
     Level(2, 0.5, 1),
+    Level(2, 0.3, 1),
     Level(2, 0.2, 1),
     Level(2, 0.1, 1),
     Level(2, 0.03, 1),
@@ -258,8 +260,14 @@ def _cost(tasks: Sequence[Task]) -> float:
 
 def _left_out(level: Level, plan: Sequence[Task], networks: Sequence[str]) -> Iterator[str]:
     """In which ways the plan is less than the full one."""
+    kept = list(dict.fromkeys(task.network for task in plan))
     if networks:
-        yield f"without the networks {', '.join(networks)}, rather than all of them hardly trained"
+        told = (
+            f"only {', '.join(kept)}"
+            if len(kept) < len(networks)
+            else f"all but {', '.join(networks)}"
+        )
+        yield f"{told}, rather than all {len(kept) + len(networks)} networks hardly trained"
     if level.length < FULL.length:
         yield f"{level} instead of {FULL}"
     if level.seeds < FULL.seeds:
