@@ -88,7 +88,7 @@ Your own digit  tinygrad-cnn predict IMAGE.png --model {folder}"""
 def _opening(recipe: Recipe, source: sources.Source) -> str:
     return (
         f"{recipe.name}: {recipe.summary}\n"
-        f"data: {len(source.train):,} + {len(source.test):,} digits, {source.where}\n"
+        f"data: {len(source.train):,} + {len(source.test):,} images, {source.where}\n"
     )
 
 
