@@ -83,6 +83,24 @@ def test_going_on_after_an_interruption_gives_the_same_numbers(
     assert "Not finished" not in Path("broken/study.md").read_text()
 
 
+def test_going_on_after_an_interruption_of_the_measuring_measures_only_the_rest(
+    digits: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def measure(network: str, source: object) -> float:
+        asked.append(network)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return 1e-3
+
+    monkeypatch.setattr(steps, "seconds_per_image", measure)
+    assert study(digits, "s") == 130
+    assert "measuring a step of 2 networks on mnist" in capsys.readouterr().out
+    assert study(digits, "s") == 0
+    assert asked == ["dense", "cnn", "cnn"]
+
+
 def test_a_full_disk_costs_only_the_training_that_could_not_be_written(
     digits: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

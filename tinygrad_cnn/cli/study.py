@@ -81,6 +81,9 @@ def run(arguments: argparse.Namespace) -> None:
             tell(f"begun with {plan.machine}, goes on with {now}: the last digits may differ")
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
+        tell(
+            f"measuring a step of {planning.counted(len(networks), 'network')} on {', '.join(data)}"
+        )
         step = steps.measured(data, networks, arguments.out / STEPS, arguments.quiet)
         plan = planning.fit(data, networks, budget, step)
         planning.save(plan, path)

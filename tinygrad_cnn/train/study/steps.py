@@ -34,7 +34,7 @@ def measured(
     known, machine = _read(path), circumstances.machine()
     bar = require("tqdm", "train").tqdm(
         total=len(sources) * len(networks),
-        bar_format="measuring a step of {desc} {bar} {n}/{total} {postfix}",
+        bar_format="{desc} {bar} {n}/{total}",
         leave=False,
         dynamic_ncols=True,
         disable=quiet or not sys.stderr.isatty(),
