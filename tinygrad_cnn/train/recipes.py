@@ -135,6 +135,20 @@ _PHOTOS = {
     "fashion-mnist": {"shift": 1.0, "rotate": 0.0, "flip": True},
 }
 
+# Ten epochs are few for photographs: steps as large as norms allow, twice as many, and images that
+# hardly move. With the settings of the others the residual network stays at 77.6 %.
+_RESIDUAL_PHOTOS: dict[str, Any] = {
+    **_PHOTOS["cifar10"],
+    "optimizer": "sgd",
+    "lr": 0.1,
+    "weight_decay": 5e-4,
+    "warmup": 2.0,
+    "clip_grad_norm": None,
+    "batch_size": 64,
+    "shift": 1.0,
+    "validation": 0.02,
+}
+
 
 def _study(name: str, summary: str, network: Any, /, **changes: Any) -> Recipe:
     shared = {"adapted": _PHOTOS, "source": "the same study", **_STUDY}
@@ -164,8 +178,9 @@ _NETWORKS = (
         "residual blocks of 32, 64 / 2 and 64 channels",
         models.ResidualCNN,
         source="the same study, 99.4 % and 81 to 82 %",
-        expected={"mnist": 0.9962},
+        expected={"mnist": 0.9962, "cifar10": 0.8136},
         minutes=21,
+        adapted={**_PHOTOS, "cifar10": _RESIDUAL_PHOTOS},
     ),
     _study(
         "regularised",
