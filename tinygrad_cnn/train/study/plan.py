@@ -246,7 +246,7 @@ def load(path: Path) -> Plan:
 
 
 def _task(source: Source, network: str, seed: int, level: Level, step: float) -> Task:
-    recipe = recipes.get(PREFIX + network)
+    recipe = recipes.get(PREFIX + network).on(source.dataset)
     held_out = round(recipe.validation * len(source.train))
     images = max(round(level.share * (len(source.train) - held_out)), 1)
     recognised = level.epochs * held_out + len(source.test) + min(images, len(source.test))
