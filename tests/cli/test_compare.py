@@ -61,6 +61,14 @@ def test_runs_on_different_images_are_not_judged(pair: list[str], capsys: Printe
     assert "their accuracies do not compare" in capsys.readouterr().out
 
 
+def test_equal_runs_are_not_ahead_of_each_other(pair: list[str], capsys: Printed) -> None:
+    shutil.copy(Path(pair[0]) / "summary.json", Path(pair[1]) / "summary.json")
+    main(["compare", *pair])
+    out = capsys.readouterr().out
+    assert "a-1 and b-1 recognise equally many of the images." in out
+    assert "ahead" not in out
+
+
 def test_runs_of_one_name_are_told_apart_by_their_paths(
     pair: list[str], tmp_path: Path, capsys: Printed
 ) -> None:

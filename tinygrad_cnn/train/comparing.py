@@ -91,11 +91,13 @@ def verdict(runs: list[Run]) -> str:
     if len({(r.summary["test_images"], r.config["data"]["where"]) for r in runs}) > 1:
         return "They were tested on different images: their accuracies do not compare."
     first, second = sorted(runs, key=lambda run: -run.summary["test_accuracy"])[:2]
+    ahead = first.summary["test_accuracy"] - second.summary["test_accuracy"]
+    if not ahead:
+        return f"{first.name} and {second.name} recognise equally many of the images."
     z = standard_errors(first.summary, second.summary)
     sure = "more than" if z > 1.96 else "no more than"
     return (
-        f"{first.name} is ahead of {second.name} by "
-        f"{first.summary['test_accuracy'] - second.summary['test_accuracy']:.2%} of the images: "
+        f"{first.name} is ahead of {second.name} by {ahead:.2%} of the images: "
         f"{sure} the choice of test images alone explains ({z:.1f} standard errors)."
     )
 
