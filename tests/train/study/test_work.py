@@ -17,7 +17,7 @@ EXAMPLES = {str: "dense", int: 1, work.NUMBER: 0.5, list: [], dict: {}}
 WHOLE: dict[str, Any] = {
     **{key: EXAMPLES[kind] for key, kind in work.KINDS.items()},
     "name": TASK.name,
-    "history": {"val_loss": [1.0], "val_accuracy": [0.5]},
+    "history": {"epoch": [1], "val_loss": [1.0], "val_accuracy": [0.5]},
 }
 
 
@@ -60,7 +60,7 @@ def _with(**other: object) -> Callable[[], str]:
         (lambda: "[]", "not an object"),
         *((_without(key), f"holds no {key}") for key in work.KINDS),
         (_with(accuracy="x"), "accuracy is 'x'"),
-        (_with(history={"val_loss": []}), "history holds no val_accuracy"),
+        (_with(history={"epoch": [1], "val_loss": []}), "history holds no val_accuracy"),
         (_with(name="another"), "is that of another"),
     ],
 )

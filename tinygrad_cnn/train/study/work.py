@@ -87,7 +87,7 @@ def _check(result: Any, task: Task) -> None:
             raise ValueError(f"{key} is {result[key]!r:.40}")
     if result["name"] != task.name:
         raise ValueError(f"is that of {result['name']}")
-    absent = {"val_loss", "val_accuracy"} - result["history"].keys()
+    absent = {"epoch", "val_loss", "val_accuracy"} - result["history"].keys()
     if absent:
         raise ValueError(f"history holds no {min(absent)}")
 
