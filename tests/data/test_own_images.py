@@ -246,6 +246,35 @@ def test_a_table_of_another_colour_need_not_be_dark() -> None:
     assert np.abs(pixels - found(on_paper(ink))).mean() < 3
 
 
+def nothing(kind: str) -> np.ndarray:
+    """A picture (300, 400, 3) without a digit."""
+    rng, picture = np.random.default_rng(0), np.full((300, 400, 3), (240, 240, 235), np.uint8)
+    if kind == "colours":
+        return rng.integers(0, 256, picture.shape).astype(np.uint8)
+    if kind == "black and white":
+        return np.repeat(255 * rng.integers(0, 2, (300, 400, 1)), 3, axis=2).astype(np.uint8)
+    if kind == "clouds":
+        coarse = Image.fromarray(np.clip(rng.normal(128, 40, (30, 40)), 0, 255).astype(np.uint8))
+        return np.asarray(coarse.resize((400, 300)).convert("RGB"))
+    step = int(kind.split()[-1])
+    for row in range(7, 300, step):
+        picture[row + ("thick" in kind)] = picture[row] = (150, 180, 215)
+    if "squares" in kind:
+        for column in range(11, 400, step):
+            picture[:, column + ("thick" in kind)] = picture[:, column] = (150, 180, 215)
+    return picture
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["squares 12", "squares 20", "squares 60", "thick squares 20", "thick squares 60", "lines 20"]
+    + ["lines 45", "thick lines 30", "colours", "black and white", "clouds"],
+)
+def test_where_nothing_stands_out_there_is_no_digit(kind: str) -> None:
+    with pytest.raises(DataError, match="no digit found"):
+        own_images.find_digit(nothing(kind))
+
+
 @pytest.mark.parametrize("spacing", [30, 70, 110])
 def test_squared_paper_without_a_digit_holds_none(spacing: int) -> None:
     lines = np.zeros((400, 400))
@@ -253,6 +282,27 @@ def test_squared_paper_without_a_digit_holds_none(spacing: int) -> None:
         lines[offset::spacing] = lines[:, offset::spacing] = 0.4
     with pytest.raises(DataError, match="no digit found: there are only lines across"):
         found((1 - 0.3 * np.arange(400) / 400) * (1 - lines))
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_a_dashed_stroke_is_one_digit(digit: int) -> None:
+    whole, dashed = np.zeros((2, 400, 400))
+    for line in handwriting.strokes(digit, 0, np.random.default_rng(0)):
+        points = 200 + 130 * line
+        length = np.r_[0, np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))]
+        for place in np.arange(0, length[-1]):
+            x, y = (round(np.interp(place, length, points[:, k])) for k in (0, 1))
+            whole[y - 3 : y + 4, x - 3 : x + 4] = 1
+            if place % 24 < 13:
+                dashed[y - 3 : y + 4, x - 3 : x + 4] = 1
+    assert box(found(1 - dashed)) == pytest.approx(box(found(1 - whole)), abs=1)
+
+
+def test_a_digit_on_squared_paper_is_found_among_its_crossings() -> None:
+    paper = nothing("thick squares 20").astype(float) / 255
+    ink = np.pad(np.kron(stroke(), np.ones((2, 2))), ((50, 50), (100, 100)))
+    digit = own_images.find_digit((255 * paper * (1 - 0.6 * ink[..., None])).astype(np.uint8))
+    assert np.abs(digit - found(on_paper(ink))).mean() < 6
 
 
 def test_light_on_dark_in_uneven_light_is_told_from_dark_on_light() -> None:
