@@ -156,7 +156,11 @@ class TestOneNetwork:
         main(["predict", *paths, f"--runs={runs}", "--explain=why/so"])
         assert capsys.readouterr().out.splitlines()[-2:] == ["why/so/mine.png", "why/so/mine-2.png"]
         with Image.open("why/so/mine.png") as drawn:
-            assert len(np.unique(np.asarray(drawn.convert("RGB")).reshape(-1, 3), axis=0)) > 100
+            pixels = np.asarray(drawn.convert("RGB"))
+        assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100
+        maps = (pixels[len(pixels) * 2 // 3 :] < 255).any(axis=(0, 2))  # and their colour bar
+        gaps = np.diff(np.flatnonzero(maps))
+        assert gaps.max() < 0.05 * pixels.shape[1]
 
 
 def test_the_answer_is_the_mean_over_the_nine_places_within_a_pixel(runs: Path) -> None:

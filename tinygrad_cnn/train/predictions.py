@@ -186,9 +186,13 @@ def explanation(judge: Judge, picture: Picture) -> bytes:
     first[2].imshow(saliency, cmap="PuOr_r", vmin=-limit, vmax=limit)
     _bars(first[3], p, classes)
     for row, (name, values) in enumerate(maps.items(), start=1):
-        ax = plots.feature_maps(values, figure.add_subplot(grid[row, :3]))
+        ax = plots.feature_maps(values, figure.add_subplot(grid[row, :]))
         ax.set_title(f"{name}: {ax.get_title(loc='left')}", fontsize=SMALL + 1, loc="left")
-        ax.set_anchor("W")  # under the pictures, whatever its proportions
+        height, width = np.shape(ax.images[0].get_array())
+        share = min((1.95 * width / height + 0.7) / 9, 0.99)  # of the page's width, in inches
+        cells = grid[row, :].subgridspec(1, 2, width_ratios=[share, 1 - share])
+        ax.set_subplotspec(cells[0])  # its colour bar stands beside it
+        ax.set_anchor("W")
     figure.suptitle(f"asked: {judge.name}", x=0.01, ha="left", fontsize=SMALL + 1, color=GREY)
     return plots.png(figure, dpi=110, title=TITLE)
 
