@@ -188,7 +188,7 @@ def explanation(judge: Judge, picture: Picture) -> bytes:
     for row, (name, values) in enumerate(maps.items(), start=1):
         ax = plots.feature_maps(values, figure.add_subplot(grid[row, :]))
         ax.set_title(f"{name}: {ax.get_title(loc='left')}", fontsize=SMALL + 1, loc="left")
-        height, width = np.shape(ax.images[0].get_array())
+        width, height = np.ptp(ax.dataLim.get_points(), axis=0)
         share = min((1.95 * width / height + 0.7) / 9, 0.99)  # of the page's width, in inches
         cells = grid[row, :].subgridspec(1, 2, width_ratios=[share, 1 - share])
         ax.set_subplotspec(cells[0])  # its colour bar stands beside it
