@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from tinygrad_cnn.cli.options import RUNS
@@ -14,7 +14,7 @@ from tinygrad_cnn.train import sources
 from tinygrad_cnn.train.interrupts import patience
 from tinygrad_cnn.train.study import circumstances, report, steps, work
 from tinygrad_cnn.train.study import plan as planning
-from tinygrad_cnn.train.study.plan import NETWORKS, Plan
+from tinygrad_cnn.train.study.plan import NETWORKS, Plan, counted
 from tinygrad_cnn.train.study.progress import Progress
 
 HELP = "train many networks within a time budget, and compare them in a report"
@@ -71,56 +71,60 @@ def run(arguments: argparse.Namespace) -> None:
     names = planning.chosen(arguments.dataset, sources.DATASETS, "dataset", default=["mnist"])
     networks = planning.chosen(arguments.networks, NETWORKS, "network")
     budget = planning.parse_budget(arguments.budget)
+    out, tell = arguments.out, _teller(arguments.quiet)
+    begun = _begun(out, (set(names), set(networks), budget))
     data = {name: sources.load(arguments.data_dir, dataset=name) for name in names}
-    path, tell = arguments.out / PLAN, _teller(arguments.quiet)
-    if path.exists():
-        plan = planning.load(path)
-        _check_same(plan, data, networks, budget, path)
-        now = circumstances.machine()
-        if now != plan.machine:
-            tell(f"begun with {plan.machine}, goes on with {now}: the last digits may differ")
+    if begun:
+        plan = begun
+        _check_images(plan, data, out)
+        _tell_machine(plan, tell)
     else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tell(
-            f"measuring a step of {planning.counted(len(networks), 'network')} on {', '.join(data)}"
-        )
-        step = steps.measured(data, networks, arguments.out / STEPS, arguments.quiet)
+        out.mkdir(parents=True, exist_ok=True)
+        tell(f"measuring a step of {counted(len(networks), 'network')} on {', '.join(data)}")
+        step = steps.measured(data, networks, out / STEPS, arguments.quiet)
         plan = planning.fit(data, networks, budget, step)
-        planning.save(plan, path)
+        planning.save(plan, out / PLAN)
     tell(planning.describe(plan))
     results, interrupted = _work(plan, data, arguments)
     with patience():
         if results:
-            print(report.write(plan, results, data, arguments.out, _again(arguments)))
+            print(report.write(plan, results, data, out, _again(arguments)))
     if interrupted:
         raise interrupted
+
+
+def _begun(out: Path, asked: tuple[set[str], set[str], float | None]) -> Plan | None:
+    """The plan in the folder, if there is one; ConfigError unless it is for what is asked."""
+    if not (out / PLAN).exists():
+        return None
+    plan = planning.load(out / PLAN)
+    if asked != plan.asked:
+        raise ConfigError(
+            f"{out}: holds a study with other options; go on with it by "
+            f"`{planning.options(plan)}`, or begin another one in a folder of its own by --out"
+        )
+    return plan
 
 
 def _teller(quiet: bool) -> Callable[[str], None]:
     return (lambda line: None) if quiet else functools.partial(print, flush=True)
 
 
-def _check_same(
-    plan: Plan,
-    data: dict[str, sources.Source],
-    networks: Sequence[str],
-    budget: float | None,
-    path: Path,
-) -> None:
-    """Raise ConfigError unless the plan is for these options and these images."""
-    asked = set(data), set(networks), budget
-    if asked != (set(plan.datasets), set(plan.networks), plan.budget):
-        raise ConfigError(
-            f"{path.parent}: holds a study with other options; go on with it by "
-            f"`{planning.options(plan)}`, or begin another one in a folder of its own by --out"
-        )
+def _check_images(plan: Plan, data: dict[str, sources.Source], out: Path) -> None:
+    """Raise ConfigError unless these are the images that the plan is for."""
     for name, source in data.items():
         now, begun = circumstances.images(source), plan.data[name]
         if not now.same_as(begun):
             raise ConfigError(
-                f"{path.parent}: was begun on other images of {name}: {begun}; now got {now}; "
+                f"{out}: was begun on other images of {name}: {begun}; now got {now}; "
                 "go on with the former by --data-dir, or begin another study by --out"
             )
+
+
+def _tell_machine(plan: Plan, tell: Callable[[str], None]) -> None:
+    now = circumstances.machine()
+    if now != plan.machine:
+        tell(f"begun with {plan.machine}, goes on with {now}: the last digits may differ")
 
 
 def _work(

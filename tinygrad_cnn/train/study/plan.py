@@ -117,6 +117,11 @@ class Plan:
         return tuple(self.data)
 
     @property
+    def asked(self) -> tuple[set[str], set[str], float | None]:
+        """What was asked for: data sets, networks, budget."""
+        return set(self.data), set(self.networks), self.budget
+
+    @property
     def seconds(self) -> float:
         """How long it will take, as estimated."""
         return sum(task.seconds for task in self.tasks)
