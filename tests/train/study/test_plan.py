@@ -65,6 +65,12 @@ def test_where_time_is_short_networks_are_left_out_rather_than_all_hardly_traine
     assert short.left_out[1] == "2 epochs of all images instead of 10 epochs of all images"
 
 
+@pytest.mark.parametrize("minutes", [4, 20, 60, 300])
+def test_it_is_always_known_what_a_seed_changes(minutes: float) -> None:
+    seeds = {t.seed for t in made(60 * minutes).tasks if t.network == plan.REPEATED}
+    assert seeds == {0, 1, 2}
+
+
 def test_a_few_that_are_left_out_are_named() -> None:
     most = made(0.95 * 20 * 2 * 60_000 * 1e-3 / plan.RESERVE)
     assert re.fullmatch(r"all but .*own-activation, rather than all 20 .*", most.left_out[0])
@@ -77,7 +83,7 @@ def test_one_network_of_each_family_comes_before_the_second_of_any() -> None:
 
 
 def test_the_core_is_never_left_out_and_is_trained_less_only_where_it_does_not_fit() -> None:
-    useful = 3 * 2 * 60_000 * 1e-3 / plan.RESERVE
+    useful = 5 * 2 * 60_000 * 1e-3 / plan.RESERVE  # dense three times
     for budget, epochs, images in ((1.15 * useful, 2, 57_000), (0.7 * useful, 2, 28_500)):
         core = made(budget)
         assert {t.network for t in core.tasks} == set(plan.CORE)

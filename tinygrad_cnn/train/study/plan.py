@@ -25,6 +25,7 @@ from tinygrad_cnn.train.study.circumstances import Images, Machine
 PREFIX = "study-"
 NETWORKS = tuple(name.removeprefix(PREFIX) for name in recipes.RECIPES if name.startswith(PREFIX))
 CORE = ("dense", "cnn", "residual")
+REPEATED = "dense"  # always with all seeds, being the cheapest: so it is known what a seed changes
 Steps = Mapping[tuple[str, str], float]  # (data set, network) -> seconds by image of a step
 
 
@@ -185,10 +186,12 @@ def fit(
     limit = float("inf") if budget is None else RESERVE * budget
 
     def tasks(level: Level, some: Sequence[str]) -> list[Task]:
+        repeated = REPEATED if len(some) > 1 else ""
         return [
             _task(sources[dataset], network, seed, level, step[dataset, network])
-            for seed in range(level.seeds)
+            for seed in range(FULL.seeds)
             for network in some
+            if seed < level.seeds or network == repeated
             for dataset in sources
         ]
 
@@ -207,7 +210,7 @@ def fit(
     plan = tasks(level, kept)
     for network in (name for name in kept if name in CORE):  # the time left: seeds of these
         more = tasks(level._replace(seeds=FULL.seeds), [network])
-        more = [task for task in more if task.seed >= level.seeds]
+        more = [task for task in more if task not in plan]
         plan += more if _cost(plan) + _cost(more) <= limit else []
     left_out = _left_out(level, plan, [name for name in names if name not in kept])
     networks = tuple(name for name in NETWORKS if name in names)
