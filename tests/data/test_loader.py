@@ -8,6 +8,7 @@ import traceback
 import numpy as np
 import pytest
 
+from tinygrad_cnn import kernels
 from tinygrad_cnn.data import ArrayDataset, DataLoader, EmbeddedMNIST, RandomAffine
 from tinygrad_cnn.errors import ConfigError, ShapeError
 
@@ -205,6 +206,19 @@ def test_batches_are_prepared_ahead_but_no_further_than_asked():
     time.sleep(0.02)
     assert len(made) == 5  # one taken, three waiting, one in the hand of the thread
     batches.close()
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_transforms_run_on_the_tier_that_the_caller_chose(prefetch):
+    tiers = []
+
+    def note(x, rng):
+        tiers.append(kernels.tier())
+        return x
+
+    with kernels.use("reference"):
+        list(DataLoader(NUMBERED, batch_size=25, transform=note, prefetch=prefetch))
+    assert tiers == ["reference"] * 2
 
 
 def test_the_thread_ends_with_the_epoch():

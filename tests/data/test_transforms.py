@@ -222,6 +222,9 @@ def test_augmented_digits_keep_their_ink():
         {"bend": -1},
         {"scale": (0, 1)},
         {"scale": (1.1, 0.9)},
+        {"degrees": float("nan")},
+        {"translate": float("inf")},
+        {"scale": (1, float("inf"))},
     ],
 )
 def test_an_affine_map_that_cannot_be_is_refused(options):

@@ -68,11 +68,38 @@ def _is_blas(module: dict[str, object]) -> bool:
     return module["user_api"] == "blas"
 
 
+def test_holds_of_several_threads_end_with_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    monkeypatch.setattr(blas, "_TOLD", False)
+
+    def count() -> set[int]:
+        return {m["num_threads"] for m in threadpoolctl.threadpool_info() if _is_blas(m)}
+
+    before, first, second = count(), one_blas_thread(), one_blas_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert blas_has_one_thread()
+    assert count() == {1}
+    second.__exit__(None, None, None)
+    assert not blas_has_one_thread()
+    assert count() == before
+
+
 def test_without_threadpoolctl_nothing_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     monkeypatch.setattr(blas, "_TOLD", False)
     with one_blas_thread():
         assert not blas_has_one_thread()
+
+
+def test_halves_are_left_to_numpy_which_adds_them_up_in_single_precision(spans) -> None:
+    pytest.importorskip("threadpoolctl")
+    a = np.concatenate([np.full(3000, 28), np.full(3000, -28)]).astype(np.float16)
+    with kernels.use("blocked"), one_blas_thread():
+        found = kernels.matmul(np.tile(a, (40, 1)), np.ones((6000, 40), np.float16))
+    assert (found == 0).all()
+    assert spans == []
 
 
 @pytest.mark.parametrize(

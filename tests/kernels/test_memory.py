@@ -66,6 +66,18 @@ def test_no_more_than_the_limit_waits_to_be_used_again(idle, monkeypatch):
     assert sum(map(len, idle.buffers.values())) == 3
 
 
+def test_sizes_that_nobody_asks_for_any_more_make_room(idle, monkeypatch):
+    monkeypatch.setattr(memory._Idle, "most", 10 * SMALL_BYTES)
+    for size in range(SIZE, 3 * SIZE, SIZE // 10):  # each once: more than may wait
+        fresh((size,), F4)
+    assert 8 * SMALL_BYTES < idle.bytes <= 10 * SMALL_BYTES
+    a = fresh((4 * SIZE,), F4)
+    first = place(a)
+    del a
+    assert place(fresh((4 * SIZE,), F4)) == first
+    assert len(idle.buffers) < 10
+
+
 def test_small_results_are_left_to_numpy(idle):
     a = fresh((SIZE - 1,), F4)
     assert a.flags.owndata

@@ -208,9 +208,10 @@ def softmax_cross_entropy_case(d):
 
 
 def resample_case(d):
-    N, C, H, W = d.int(0, 4), d.int(1, 2), d.int(1, 9), d.int(1, 9)
+    N, C, H, W = d.int(0, 4), d.int(1, 2), d.int(0, 9), d.int(0, 9)
+    images = np.nan_to_num(d.array(N, C, H, W), posinf=1, neginf=-1)
     bend = d.array(N, 2, H, W) if d.int(0, 1) else None
-    return d.array(N, C, H, W), d.array(N, 2, 3), bend
+    return images, d.array(N, 2, 3), bend
 
 
 def channel_sum_case(d):
@@ -261,7 +262,7 @@ CASES = {
     "softmax": (softmax_case, {}),
     "log_softmax": (softmax_case, {}),
     "softmax_cross_entropy": (softmax_cross_entropy_case, {}),
-    "resample": (resample_case, {"dtypes": (np.float32,)}),
+    "resample": (resample_case, {"dtypes": (np.float32,), "special": True}),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import itertools
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from types import FrameType
 
 import pytest
@@ -65,6 +67,34 @@ def test_what_any_thread_raises_reaches_the_caller_and_the_next_call_works(span:
     with pytest.raises(ValueError, match=f"span {span}"):
         share(work, 3, 3)
     assert [first for first, *_ in share(names, 3, 3)] == [0, 1, 2]
+
+
+def test_what_a_worker_raised_holds_nothing_afterwards() -> None:
+    class Held:
+        pass
+
+    def fail(held: Held) -> None:
+        """In the two other threads, when all have met."""
+        meeting = threading.Barrier(3)
+
+        def work(first: int, last: int) -> None:
+            meeting.wait(10)
+            if first:
+                raise ValueError(held)
+
+        share(work, 3, 3)
+
+    held = Held()
+    gone = weakref.ref(held)
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ValueError, match="Held"):
+            fail(held)
+        del held
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_nobody_still_works_when_a_call_has_failed() -> None:

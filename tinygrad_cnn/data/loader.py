@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,11 @@ def _in_background(batches: Iterator[Batch], depth: int) -> Iterator[Batch]:
     ready: queue.Queue[Batch | BaseException | None] = queue.Queue(depth)
     stop = threading.Event()
     thread = threading.Thread(
-        target=_produce, args=(batches, ready, stop), name="DataLoader", daemon=True
+        # in the caller's context: with the tier of kernels that is in force there
+        target=copy_context().run,
+        args=(_produce, batches, ready, stop),
+        name="DataLoader",
+        daemon=True,
     )
     thread.start()
     try:

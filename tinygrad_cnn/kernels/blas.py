@@ -8,12 +8,16 @@ known to use one: an environment variable says so, or `one_blas_thread` has seen
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tinygrad_cnn.errors import MissingDependencyError, require
 
-_holds = 0  # how many `one_blas_thread` are in force: like BLAS's setting, the process's
+_lock = threading.Lock()
+_holds = 0  # how many `one_blas_thread` are in force; BLAS's setting is the process's, too
+_limit: Any = None  # of the first of them, which the last one takes back
 
 
 @contextmanager
@@ -26,18 +30,23 @@ def one_blas_thread() -> Iterator[None]:
     >>> with one_blas_thread():
     ...     pass  # train
     """
-    global _holds
+    global _holds, _limit
     try:
         threadpoolctl = require("threadpoolctl", "fast")
     except MissingDependencyError:
         yield
         return
-    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+    with _lock:
+        if not _holds:
+            _limit = threadpoolctl.threadpool_limits(1, user_api="blas")
         _holds += 1
-        try:
-            yield
-        finally:
+    try:
+        yield
+    finally:
+        with _lock:
             _holds -= 1
+            if not _holds:
+                _limit.restore_original_limits()
 
 
 def blas_has_one_thread() -> bool:
@@ -45,10 +54,5 @@ def blas_has_one_thread() -> bool:
     return _holds > 0 or _TOLD
 
 
-def _told() -> bool:
-    """OpenBLAS reads its own variable first, then OpenMP's."""
-    told = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")
-    return told == "1"
-
-
-_TOLD = _told()  # as BLAS read it, which is when NumPy was loaded
+# OpenBLAS reads its own variable first, then OpenMP's, when NumPy is loaded: about now.
+_TOLD = (os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")) == "1"

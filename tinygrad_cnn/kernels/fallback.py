@@ -30,7 +30,8 @@ def fallbacks() -> dict[str, int]:
     """How often a tier had no form for a case and took that of one below, for each kind of case.
 
     Since the process began, in the order of their first calls, but for calls on a few thousand
-    elements at most, which nobody waits for. Empty where all ran on the tier that was chosen.
+    elements at most, which nobody waits for. Functions that a tier leaves to another altogether,
+    since it could do no better (softmax, say), are no such cases.
 
     >>> import numpy as np
     >>> from tinygrad_cnn import kernels

@@ -332,6 +332,7 @@ def resample(images: Array, inverse: Array, bend: Array | None) -> Array:
 
     images (N, C, H, W), inverse (N, 2, 3), bend (N, 2, H, W) or None, all float32; x = j - (W-1)/2
     and y = i - (H-1)/2 are the output pixel's coordinates from the centre, the sum the input's.
+    A place that is NaN lies outside.
     """
     N, _, H, W = images.shape
     centre = np.array([(W - 1) / 2, (H - 1) / 2], np.float32)[:, None, None]
@@ -342,7 +343,8 @@ def resample(images: Array, inverse: Array, bend: Array | None) -> Array:
         place += bend
     # With one row of zeros before an image and two behind it, every place has four neighbours.
     padded = np.pad(images, ((0, 0), (0, 0), (1, 2), (1, 2)))
-    u, v = np.clip(place[:, 0], 0, W + 1), np.clip(place[:, 1], 0, H + 1)
+    u, v = np.nan_to_num(place, posinf=np.inf, neginf=-np.inf).swapaxes(0, 1)
+    u, v = np.clip(u, 0, W + 1), np.clip(v, 0, H + 1)
     left, top, n = u.astype(int), v.astype(int), np.arange(N)[:, None, None]
     u, v = ((u - left)[..., None], (v - top)[..., None])
     u, v = u.astype(np.float32), v.astype(np.float32)

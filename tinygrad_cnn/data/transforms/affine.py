@@ -45,13 +45,16 @@ class RandomAffine:
 
     def __post_init__(self) -> None:
         low, high = self.scale
-        if self.degrees < 0 or self.translate < 0 or self.bend < 0 or not 0 <= self.shear < 90:
+        sizes = (self.degrees, self.translate, self.bend)
+        if not (all(0 <= size < np.inf for size in sizes) and 0 <= self.shear < 90):
             raise ConfigError(
-                f"RandomAffine: degrees, translate and bend are from 0 up, shear in 0..90; "
+                f"RandomAffine: degrees, translate and bend are numbers from 0 up, shear in 0..90; "
                 f"got {self!r}"
             )
-        if not 0 < low <= high:
-            raise ConfigError(f"RandomAffine: scale is (low, high), positive; got {self.scale}")
+        if not 0 < low <= high < np.inf:
+            raise ConfigError(
+                f"RandomAffine: scale is (low, high), positive numbers; got {self.scale}"
+            )
 
     def __call__(self, batch: Array, rng: np.random.Generator) -> Array:
         """The same shape, uint8 for uint8 and float32 for floats, each image transformed."""

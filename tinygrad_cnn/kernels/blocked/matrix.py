@@ -34,7 +34,7 @@ def matmul(a: Array, b: Array) -> Array:
     if a.ndim > 2 == b.ndim and a.flags.c_contiguous:  # one product instead of many
         return matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
     alike = a.ndim == b.ndim > 1 and a.shape[:-2] == b.shape[:-2] and a.dtype == b.dtype
-    if not (alike and a.dtype.kind == "f" and blas_has_one_thread()):
+    if not (alike and a.dtype in (np.float32, np.float64) and blas_has_one_thread()):
         return reference.matmul(a, b)
     work = a.size * b.shape[-1] // PRODUCTS_PER_ACCESS
     if a.ndim == 2 and max(len(a), b.shape[1]) <= len(b):

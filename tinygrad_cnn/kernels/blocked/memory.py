@@ -5,7 +5,8 @@ the C library gives such memory back to the system as soon as it is freed. Hence
 that stays: buffers for intermediate values, one set a thread (`workspace`), and results (`fresh`),
 whose memory is taken back when the last array that shows it dies.
 
-At most IDLE_BYTES of the memory of dead results wait for the next ones; the rest goes back at once.
+At most IDLE_BYTES of the memory of dead results wait for the next ones; beyond that the sizes that
+nobody has asked for the longest go back to the system.
 Nothing else in the program is touched: no setting of the C library, no other array.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import defaultdict
+from collections import OrderedDict
 from math import prod
 from typing import Any
 
@@ -55,30 +56,38 @@ class _Idle:
 
     def forget(self) -> None:
         """Begin anew. A fork may come while another thread holds the lock: it is none of it."""
-        self.buffers: defaultdict[int, list[Array]] = defaultdict(list)
+        self.buffers: OrderedDict[int, list[Array]] = OrderedDict()  # last used sizes last
         self.bytes = 0
         self.lock, self.inside = threading.RLock(), False
 
     def take(self, size: int) -> Array:
         """Memory of a dead result, or new memory."""
         with self.lock:
-            if not self.inside and self.buffers[size]:
+            if not self.inside and self.buffers.get(size):
                 self.inside = True
                 try:
                     self.bytes -= size
+                    self.buffers.move_to_end(size)
                     return self.buffers[size].pop()
                 finally:
                     self.inside = False
         return np.empty(size, np.uint8)
 
     def give(self, buffer: Array) -> None:
-        """What a dead result leaves."""
+        """What a dead result leaves. Where that is too much, sizes go that nobody asks for."""
         with self.lock:
-            if not self.inside and self.bytes + buffer.size <= self.most:
+            if not self.inside and buffer.size <= self.most:
                 self.inside = True
                 try:
                     self.bytes += buffer.size
-                    self.buffers[buffer.size].append(buffer)
+                    self.buffers.setdefault(buffer.size, []).append(buffer)
+                    while self.bytes > self.most:
+                        size, oldest = next(iter(self.buffers.items()))
+                        if oldest:
+                            self.bytes -= size
+                            oldest.pop()
+                        else:
+                            del self.buffers[size]
                 finally:
                     self.inside = False
 

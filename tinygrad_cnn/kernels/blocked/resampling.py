@@ -14,7 +14,7 @@ def resample(images: Array, inverse: Array, bend: Array | None) -> Array:
     """As `reference.resample`."""
     N, C, H, W = images.shape
     y = np.empty(images.shape, np.float32)
-    block = max(1, min(N, BLOCK_PIXELS // (H * W)))
+    block = max(1, min(N, BLOCK_PIXELS // max(H * W, 1)))
     # Work arrays are made once: fresh ones for every step cost more in page faults than the step.
     work = np.empty((6, block, H, W), np.float32)
     corner = np.empty((block, H, W), np.intp)
@@ -56,8 +56,8 @@ def _locate(
     if bend is not None:
         u += bend[:, 0]
         v += bend[:, 1]
-    np.clip(u, 0, W + 1, out=u)
-    np.clip(v, 0, H + 1, out=v)
+    for place, size in ((u, W), (v, H)):  # fmax, unlike clip, takes NaN for less than 0
+        np.minimum(np.fmax(place, 0, out=place), size + 1, out=place)
     u -= np.floor(u, out=left)
     v -= np.floor(v, out=top)
     top *= W + 3

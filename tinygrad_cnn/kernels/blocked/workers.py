@@ -76,11 +76,6 @@ class _Part(Generic[T]):
             with self.done:
                 pass
 
-    def get(self) -> T:
-        if self.error:
-            raise self.error
-        return self.result
-
 
 def _asleep(mine: Array, count: int, theirs: Array, seen: int, looks: int) -> None:
     """NumPy has nothing to look out with: to sleep at once."""
@@ -112,7 +107,6 @@ class _Worker(threading.Thread):
         super().__init__(name=f"kernels_{number}", daemon=True)
         self.parts: SimpleQueue[_Part[Any]] = SimpleQueue()
         self.given, _, self.done, _ = np.zeros((4, 8), np.int64)  # each in a cache line of its own
-        self.start()
 
     def run(self) -> None:
         done = 0
@@ -154,9 +148,12 @@ class _Crew:
         """So many of them; none where no thread runs, at the interpreter's end, or can begin."""
         if sys.is_finalizing():
             return []
+        while len(self.workers) < count:
+            self.workers.append(_Worker(len(self.workers)))
         try:
-            while len(self.workers) < count:
-                self.workers.append(_Worker(len(self.workers)))
+            for worker in self.workers[:count]:
+                if worker.ident is None:
+                    worker.start()
         except RuntimeError:
             return []
         return self.workers[:count]
@@ -202,16 +199,20 @@ def _together(
         own = work(ends[0], ends[1])
     except BaseException as error:
         call.given_up, failure = True, error
-    while True:  # whatever happened: nobody may write to arrays that the caller thinks done
+    # Nobody may write to arrays that the caller thinks done, whatever happened: but for a second
+    # Ctrl-C in the very instruction that goes round again.
+    while True:
         try:
             for worker, part in zip(workers, others, strict=True):
                 worker.finish(part)
             break
         except BaseException as error:  # Ctrl-C, perhaps once more
             call.given_up, failure = True, error
+    for part in others:  # an exception holds the frames that it came through, and they the part
+        failure, part.error = failure or part.error, None
     if failure:
         try:
             raise failure
         finally:
             del failure  # it holds this frame, which would hold it
-    return [own, *(other.get() for other in others)]
+    return [own, *(part.result for part in others)]

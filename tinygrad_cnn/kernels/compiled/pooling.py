@@ -191,8 +191,9 @@ def _sum_pool(
 
 def sum_pool(x: Array, kernel: Ints, stride: Ints, padding: Ints, ceil_mode: bool) -> Array:
     """As `reference.sum_pool`; large windows overlap in `blocked`'s sums along each axis."""
-    fits = supported(x) and _fits(x, kernel, stride, padding)
-    if not fits or prod(kernel) > 4 * prod(stride):
+    if prod(kernel) > 4 * prod(stride):
+        return blocked.sum_pool(x, kernel, stride, padding, ceil_mode)
+    if not (supported(x) and _fits(x, kernel, stride, padding)):
         return fall_back(blocked.sum_pool, x, kernel, stride, padding, ceil_mode)
     ones = (1,) * len(kernel)
     out = pool_output_size(x.shape[2:], kernel, stride, padding, ones, ceil_mode)
@@ -224,8 +225,9 @@ def _sum_pool_input(
 
 def sum_pool_input(g: Array, size: Ints, kernel: Ints, stride: Ints, padding: Ints) -> Array:
     """As `reference.sum_pool_input`; large windows overlap as in `sum_pool`."""
-    fits = supported(g) and _fits(g, size, kernel, stride, padding)
-    if not fits or prod(kernel) > 4 * prod(stride):
+    if prod(kernel) > 4 * prod(stride):
+        return blocked.sum_pool_input(g, size, kernel, stride, padding)
+    if not (supported(g) and _fits(g, size, kernel, stride, padding)):
         return fall_back(blocked.sum_pool_input, g, size, kernel, stride, padding)
     dx = fresh((*g.shape[:2], *size), g.dtype)
     images, to = _images(g), _images(dx)

@@ -30,7 +30,8 @@ def _places(inverse: Array, bend: Array, size: Ints, corner: Array, u: Array, v:
             p, q = across + a[0] * np.float32(j), down + b[0] * np.float32(j)
             if bent:
                 p, q = p + bend[0, i, j], q + bend[1, i, j]
-            p, q = min(max(p, zero), right), min(max(q, zero), bottom)
+            p, q = p if p > zero else zero, q if q > zero else zero  # NaN is outside, too
+            p, q = p if p < right else right, q if q < bottom else bottom
             left, top = np.int32(p), np.int32(q)
             u[i * W + j], v[i * W + j] = p - np.float32(left), q - np.float32(top)
             corner[i * W + j] = top * np.int32(W + 3) + left
