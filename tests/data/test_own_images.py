@@ -267,7 +267,16 @@ def nothing(kind: str) -> np.ndarray:
 
 @pytest.mark.parametrize(
     "kind",
-    ["squares 12", "squares 20", "squares 60", "thick squares 20", "thick squares 60", "lines 20"]
+    [
+        "squares 12",
+        "squares 20",
+        "squares 60",
+        "squares 110",
+        "thick squares 12",
+        "thick squares 20",
+        "thick squares 60",
+        "lines 20",
+    ]
     + ["lines 45", "thick lines 30", "colours", "black and white", "clouds"],
 )
 def test_where_nothing_stands_out_there_is_no_digit(kind: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_cnn.data.own_images.centring import stroke_width
 from tinygrad_cnn.data.own_images.paper import Grey, Ink, Levels
 from tinygrad_cnn.errors import DataError, require
 
@@ -16,7 +17,7 @@ Parts = NDArray[np.intp]
 EIGHT = np.ones((3, 3), bool)  # neighbours, those across a corner included
 SMALLEST = 0.05  # of the main part: what is smaller is a speck
 CROSSINGS = 5  # of the picture's border by one connected part: more than any digit has
-LOOPS = 4  # with paper inside: more make a net
+LOOPS = 3  # with paper inside: more make a net
 FLATTEST = 3.0  # width to height: what is flatter is a line
 NEAREST = 0.25  # of the main part's size: what is farther away does not belong to it
 # What runs out of the picture is rather the edge of something else, such as another line of
@@ -69,8 +70,9 @@ def _may_be_digit(mask: Mask) -> bool:
     ndimage = require("scipy.ndimage", "train")
     height, width = np.ptp(np.nonzero(mask), axis=1) + 1
     paper, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
-    small = max(height, width) ** 2 / 400  # pixels: a pinhole in a stroke, 1 x 1 in 20 x 20
-    loops = np.count_nonzero(np.bincount(paper.ravel())[2:] > small)
+    # Chalk and noise leave pinholes: no wider than the stroke, or than 1 in MNIST's box of 20.
+    pinhole = max(stroke_width(mask), max(height, width) / 20) ** 2
+    loops = np.count_nonzero(np.bincount(paper.ravel())[2:] > pinhole)
     return bool(width <= FLATTEST * height and loops <= LOOPS)
 
 
