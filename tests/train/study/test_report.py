@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,20 @@ def task(network: str, epochs: int = 10, images: int = 9000, seed: int = 0) -> T
 
 def test_every_length_of_the_plan_is_told(tmp_path: Path) -> None:
     text = told(tmp_path, (task("dense"), 0.9), (task("depth-2", 1, 100), 0.5))
-    assert "10 epochs of 9,000 images, 1 epoch of 100 images; Adam" in text
+    assert "10 epochs of 9,000 images, 1 epoch of 100 images" in text
+    assert "- adam, cosine decay\n" in text
     assert "mnist: 9,000 + 1,000 images, checksum 0123abcd, /data" in text
     assert "compiled kernels, 1 thread" in text
+
+
+def test_other_rules_of_training_are_told_with_their_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Task.recipe.fget
+    by_name = lambda t: replace(plain(t), optimizer="sgd" if t.network == "cnn" else "adam")  # noqa: E731
+    monkeypatch.setattr(Task, "recipe", property(by_name))
+    text = told(tmp_path, (task("dense"), 0.9), (task("cnn"), 0.95))
+    assert "- adam, cosine decay: mnist-dense\n- sgd, cosine decay: mnist-cnn\n" in text
 
 
 def test_one_is_not_told_as_many(tmp_path: Path) -> None:

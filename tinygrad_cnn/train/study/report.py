@@ -251,13 +251,25 @@ def _circumstances(plan: Plan, results: Sequence[dict[str, Any]]) -> list[str]:
     return [
         f"{counted(len(results), 'training')}, {duration(seconds)} in all; "
         f"planned were {len(plan.tasks)} in {duration(plan.seconds)}",
-        f"{told}; Adam, cosine decay",
+        told,
+        *_rules(plan),
         *(f"{name}: {images}" for name, images in plan.data.items()),
         f"{counted(cores or 1, 'core')} ({platform.machine()}){_memory()}, {plan.machine}, "
         f"tinygrad_cnn {__version__}, Python {platform.python_version()}",
         "One seed gives the same accuracies, to the bit, on the same machine with the same kernels "
         "and threads; times vary.",
     ]
+
+
+def _rules(plan: Plan) -> list[str]:
+    """By which rules the weights were changed, and where in the plan by each."""
+    rules: dict[str, dict[str, None]] = {}
+    for task in plan.tasks:
+        rule = f"{task.recipe.optimizer}, {task.recipe.schedule} decay"
+        rules.setdefault(rule, {})[f"{task.dataset}-{task.network}"] = None
+    if len(rules) == 1:
+        return list(rules)
+    return [f"{rule}: {', '.join(names)}" for rule, names in rules.items()]
 
 
 def _memory() -> str:
