@@ -163,14 +163,24 @@ class TestOneNetwork:
         assert gaps.max() < 0.05 * pixels.shape[1]
 
 
-def test_the_answer_is_the_mean_over_the_nine_places_within_a_pixel(runs: Path) -> None:
+def test_the_answer_is_the_mean_over_nine_places_within_a_pixel_and_two_sizes(runs: Path) -> None:
     (judge,) = predictions.judges([runs / "mnist-leaky-1"])
     image = EmbeddedMNIST(train=False).images[:1, None]
-    framed = np.pad(image, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    places = [framed[:, :, i : i + 28, j : j + 28] for i in range(3) for j in range(3)]
-    logits = judge.model.eval()(Tensor(np.concatenate(places) / np.float32(255))).data
-    expected = metrics.probabilities(logits).mean(axis=0)
-    np.testing.assert_allclose(predictions.probabilities(judge, image)[0], expected, rtol=1e-5)
+    box = (14 - 14 / 0.9, 14 - 14 / 0.9, 14 + 14 / 0.9, 14 + 14 / 0.9)
+    smaller = Image.fromarray(np.float32(image[0, 0])).transform(
+        (28, 28), Image.Transform.EXTENT, box, Image.Resampling.BILINEAR
+    )
+    probabilities = []
+    for size in (image[0, 0], np.asarray(smaller)):
+        framed = np.pad(size, 1)[None, None]
+        places = [framed[:, :, i : i + 28, j : j + 28] for i in range(3) for j in range(3)]
+        x = np.concatenate(places).astype(np.float32) / np.float32(255)
+        probabilities.append(metrics.probabilities(judge.model.eval()(Tensor(x)).data))
+    expected = np.concatenate(probabilities).mean(axis=0)
+    answer = predictions.probabilities(judge, image)[0]
+    np.testing.assert_allclose(answer, expected, rtol=0.02, atol=1e-4)  # of two ways to scale
+    single = judge.model.eval()(Tensor(image / np.float32(255))).data
+    assert np.abs(answer - metrics.probabilities(single)[0]).max() > 0.01
 
 
 class TestSeveralNetworks:
