@@ -30,8 +30,9 @@ def run(
 
     The other sides take `threads` threads, as many as there are cores where it is 0; ours take
     theirs from the environment or the cores of the process, which the command line holds to that
-    number. It takes about `minutes` at most: rounds are left out for it, measurements are not. `quick` takes few rounds.
-    Ctrl-C ends it early: the report then holds the tasks that were finished, and names the others.
+    number. It takes about `minutes` at most: rounds are left out for it, measurements are not.
+    `quick` takes few rounds. Ctrl-C ends it early: the report then holds the tasks that were
+    finished, and names the others.
     Raises ConfigError for a tier or a suite that does not exist, and MissingDependencyError where
     none of the tiers can run.
     """
