@@ -284,6 +284,13 @@ def test_where_nothing_stands_out_there_is_no_digit(kind: str) -> None:
         own_images.find_digit(nothing(kind))
 
 
+def test_squares_between_lines_along_the_border_are_no_digit() -> None:
+    picture = np.full((300, 400, 3), 240, np.uint8)
+    picture[::20] = picture[:, ::20] = (150, 180, 215)
+    with pytest.raises(DataError, match="no digit found"):
+        own_images.find_digit(picture)
+
+
 @pytest.mark.parametrize("spacing", [30, 70, 110])
 def test_squared_paper_without_a_digit_holds_none(spacing: int) -> None:
     lines = np.zeros((400, 400))

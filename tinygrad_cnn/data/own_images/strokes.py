@@ -18,6 +18,7 @@ EIGHT = np.ones((3, 3), bool)  # neighbours, those across a corner included
 SMALLEST = 0.05  # of the main part: what is smaller is a speck
 CROSSINGS = 5  # of the picture's border by one connected part: more than any digit has
 LOOPS = 3  # with paper inside: more make a net
+SOLID = 0.7  # of its box: only an upright 1 fills so much
 FLATTEST = 3.0  # width to height: what is flatter is a line
 NEAREST = 0.25  # of the main part's size: what is farther away does not belong to it
 # What runs out of the picture is rather the edge of something else, such as another line of
@@ -66,14 +67,15 @@ def _standing_out(parts: Parts, surely_ink: Mask, share: float) -> Mask | None:
 
 
 def _may_be_digit(mask: Mask) -> bool:
-    """Whether it is neither a line from side to side nor a net."""
+    """Whether it is neither a line from side to side, nor a net, nor a block."""
     ndimage = require("scipy.ndimage", "train")
     height, width = np.ptp(np.nonzero(mask), axis=1) + 1
     paper, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
     # Chalk and noise leave pinholes: no wider than the stroke, or than 1 in MNIST's box of 20.
     pinhole = max(stroke_width(mask), max(height, width) / 20) ** 2
     loops = np.count_nonzero(np.bincount(paper.ravel())[2:] > pinhole)
-    return bool(width <= FLATTEST * height and loops <= LOOPS)
+    solid = width > height / 2 and mask.sum() > SOLID * height * width
+    return bool(width <= FLATTEST * height and loops <= LOOPS and not solid)
 
 
 def _parts(contrast: Grey, levels: Levels) -> tuple[Parts, Mask]:
