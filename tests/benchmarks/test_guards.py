@@ -19,6 +19,7 @@ from tinygrad_cnn.bench import networks, peak
 from tinygrad_cnn.bench.opponents import OURS, of_name
 from tinygrad_cnn.bench.timing import Contestant, exponent, interleave
 from tinygrad_cnn.data import DataLoader, EmbeddedMNIST
+from tinygrad_cnn.kernels.blocked import workers
 from tinygrad_cnn.train import recipes
 from tinygrad_cnn.train.recipe import Data
 
@@ -34,8 +35,9 @@ Work = Callable[[], object]
 
 
 @pytest.fixture(autouse=True)
-def _one_blas_thread() -> Iterator[None]:
-    """As the command line does: on a busy machine BLAS's threads fight the kernels' own."""
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Of the kernels as of BLAS: other tests run beside these, and have the other cores."""
+    monkeypatch.setattr(workers, "threads", lambda: 1)
     with kernels.one_blas_thread():
         yield
 
