@@ -120,6 +120,14 @@ def test_seeds_of_one_network_widen_the_intervals_of_all() -> None:
     assert wider[1] > high
 
 
+def test_networks_that_hold_out_a_few_more_images_are_compared_all_the_same() -> None:
+    more, fewer = result("cnn", 0.9), result("residual", 0.9) | {"trained_on": 58_800}
+    (groups,) = findings.grouped([more, fewer]).values()
+    assert [*groups] == ["cnn", "residual"]
+    half = result("residual", 0.9) | {"trained_on": 28_500}
+    assert len(findings.grouped([more, half])) == 2
+
+
 def test_only_networks_that_were_trained_alike_are_compared() -> None:
     short = [result(name, 0.9) | {"epochs": 2} for name in ("cnn", "own-attention")]
     sections = findings.grouped([*short, result("cnn", 0.99), result("residual", 0.98)])
